@@ -1,0 +1,80 @@
+package event
+
+import "time"
+
+// Torrent events. InfoHash is lower-case hex.
+type (
+	// TorrentAdded says that a torrent is stored and known to the engine.
+	TorrentAdded struct {
+		InfoHash string `json:"infoHash"`
+		Name     string `json:"name"`
+	}
+	// TorrentRemoved says that a torrent is forgotten; its data may remain.
+	TorrentRemoved struct {
+		InfoHash    string `json:"infoHash"`
+		Name        string `json:"name"`
+		DataDeleted bool   `json:"dataDeleted"`
+	}
+	// TorrentState says that a torrent entered a state. Error is the reason
+	// when State is "error", or a warning that does not stop it.
+	TorrentState struct {
+		InfoHash string `json:"infoHash"`
+		Name     string `json:"name"`
+		State    string `json:"state"`
+		Error    string `json:"error,omitempty"`
+	}
+	// TorrentCompleted says that every piece is verified and written.
+	TorrentCompleted struct {
+		InfoHash   string `json:"infoHash"`
+		Name       string `json:"name"`
+		TotalBytes int64  `json:"totalBytes"`
+	}
+	// PeerBanned says that a peer sent bad data and will not be used again.
+	PeerBanned struct {
+		InfoHash string `json:"infoHash"`
+		Address  string `json:"address"`
+		Reason   string `json:"reason"`
+	}
+	// TrackerFailed says that an announce failed and when it is tried again.
+	TrackerFailed struct {
+		InfoHash string    `json:"infoHash"`
+		URL      string    `json:"url"`
+		Error    string    `json:"error"`
+		Retry    time.Time `json:"retry"`
+	}
+)
+
+// LoRa events. Node addresses are eight hex digits, "!" in front.
+type (
+	// MessageReceived says that a message for us, or for everyone, is stored.
+	MessageReceived struct {
+		ID   string `json:"id"`
+		From string `json:"from"`
+		To   string `json:"to"`
+		Text string `json:"text"`
+	}
+	// MessageState says that a message of ours moved on: "queued", "sent",
+	// "delivered", "expired" or "failed".
+	MessageState struct {
+		ID    string `json:"id"`
+		To    string `json:"to"`
+		State string `json:"state"`
+		Error string `json:"error,omitempty"`
+	}
+	// LoRaState says that the radio came up or went down.
+	LoRaState struct {
+		Up    bool   `json:"up"`
+		Radio string `json:"radio"`
+		Error string `json:"error,omitempty"`
+	}
+)
+
+func (TorrentAdded) Type() string     { return "torrent.added" }
+func (TorrentRemoved) Type() string   { return "torrent.removed" }
+func (TorrentState) Type() string     { return "torrent.state" }
+func (TorrentCompleted) Type() string { return "torrent.completed" }
+func (PeerBanned) Type() string       { return "torrent.peerBanned" }
+func (TrackerFailed) Type() string    { return "torrent.trackerFailed" }
+func (MessageReceived) Type() string  { return "message.received" }
+func (MessageState) Type() string     { return "message.state" }
+func (LoRaState) Type() string        { return "lora.state" }

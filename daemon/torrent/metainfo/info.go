@@ -1,0 +1,167 @@
+package metainfo
+
+import (
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+const (
+	maxPieceLength = 512 << 20
+	maxPieces      = 1 << 22
+)
+
+// Info is a decoded info dictionary: what a torrent contains. It is immutable
+// and may be shared.
+type Info struct {
+	Bytes       []byte // the info dictionary verbatim: what Hash is the SHA-1 of
+	Hash        Hash
+	Name        string // one safe path component
+	PieceLength int64  // bytes, 1 to 512 MiB, not always a multiple of 16 KiB
+	TotalLength int64  // bytes, at least 1, the sum of the files' lengths
+	Files       []File // in torrent order, offsets ascending
+	Private     bool   // BEP 27: peers only from the torrent's own trackers
+	Pieces      []byte // 20 bytes of SHA-1 for each piece, a part of Bytes
+}
+
+// NumPieces returns the number of pieces, at least 1.
+func (i *Info) NumPieces() int { return len(i.Pieces) / sha1.Size }
+
+// PieceSize returns the number of bytes of a piece: PieceLength, or less for
+// the last one, or 0 when there is no piece with that index.
+func (i *Info) PieceSize(index int) int64 {
+	if index < 0 || index >= i.NumPieces() {
+		return 0
+	}
+	return min(i.PieceLength, i.TotalLength-int64(index)*i.PieceLength)
+}
+
+// PieceHash returns the SHA-1 of a piece, 20 bytes of Pieces, or nil when
+// there is no piece with that index.
+func (i *Info) PieceHash(index int) []byte {
+	if index < 0 || index >= i.NumPieces() {
+		return nil
+	}
+	return i.Pieces[index*sha1.Size : (index+1)*sha1.Size : (index+1)*sha1.Size]
+}
+
+// ParseInfo decodes a verbatim info dictionary, as it lies in the database or
+// comes from peers. The result keeps b, which must not change any more.
+func ParseInfo(b []byte) (*Info, error) {
+	info, err := parseInfo(b)
+	if err != nil {
+		return nil, fmt.Errorf("metainfo: %w", err)
+	}
+	return info, nil
+}
+
+func parseInfo(b []byte) (*Info, error) {
+	if err := checkSize(b); err != nil {
+		return nil, err
+	}
+	fields, err := infoFields(b)
+	if err != nil {
+		return nil, fmt.Errorf("info: %w", err)
+	}
+	if fields["pieces"] == nil && isV2(fields) {
+		return nil, errors.New("info: a v2-only torrent (BEP 52) is not supported yet, only v1 and hybrid ones are")
+	}
+	info := &Info{Bytes: b, Hash: sha1.Sum(b), Private: isPrivate(fields["private"])}
+	if info.Name, err = infoName(fields); err != nil {
+		return nil, err
+	}
+	if info.PieceLength, err = pieceLength(fields["piece length"]); err != nil {
+		return nil, err
+	}
+	if info.Files, err = files(info.Name, fields["length"], fields["files"]); err != nil {
+		return nil, err
+	}
+	last := info.Files[len(info.Files)-1]
+	info.TotalLength = last.Offset + last.Length
+	if info.Pieces, err = pieces(fields["pieces"], info.TotalLength, info.PieceLength); err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
+// infoFields returns the raw values of the keys that are understood.
+func infoFields(b []byte) (map[string][]byte, error) {
+	fields := make(map[string][]byte)
+	c := newCursor()
+	err := c.dict(b, func(key, value []byte) error {
+		switch k := string(key); k {
+		case "name", "name.utf-8", "piece length", "pieces", "length", "files", "private", "meta version", "file tree":
+			if _, ok := fields[k]; ok {
+				return fmt.Errorf("%s is there twice", k)
+			}
+			fields[k] = value
+		}
+		return nil
+	})
+	if err == nil && c.pos != len(b) {
+		err = fmt.Errorf("%d bytes after its end", len(b)-c.pos)
+	}
+	return fields, err
+}
+
+func isV2(fields map[string][]byte) bool {
+	version, err := integer(fields["meta version"])
+	return err == nil && version == 2 || fields["file tree"] != nil
+}
+
+// isPrivate is true of any number but 0 and, in doubt for the tracker that
+// asked for privacy, of the string "1".
+func isPrivate(raw []byte) bool {
+	if n, err := integer(raw); err == nil {
+		return n != 0
+	}
+	s, err := content(raw)
+	return err == nil && string(s) == "1"
+}
+
+// infoName prefers name.utf-8 to name: some programs write name in the
+// encoding of their user's country.
+func infoName(fields map[string][]byte) (string, error) {
+	raw, err := content(fields["name.utf-8"])
+	if err != nil || !utf8.Valid(raw) {
+		if raw, err = content(fields["name"]); err != nil {
+			return "", fmt.Errorf("name: %w", err)
+		}
+	}
+	name, err := component(raw)
+	if err != nil {
+		return "", fmt.Errorf("name %s: %w", quote(raw), err)
+	}
+	return name, nil
+}
+
+func pieceLength(raw []byte) (int64, error) {
+	n, err := integer(raw)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("piece length: %w", err)
+	case n <= 0:
+		return 0, fmt.Errorf("piece length %d: must be positive", n)
+	case n > maxPieceLength:
+		return 0, fmt.Errorf("piece length %d: more than the limit of %d", n, maxPieceLength)
+	}
+	return n, nil
+}
+
+func pieces(raw []byte, total, pieceLength int64) ([]byte, error) {
+	hashes, err := content(raw)
+	if err != nil {
+		return nil, fmt.Errorf("pieces: %w", err)
+	}
+	want := (total-1)/pieceLength + 1
+	switch have := len(hashes) / sha1.Size; {
+	case want > maxPieces:
+		return nil, fmt.Errorf("%d pieces: more than the limit of %d", want, maxPieces)
+	case len(hashes)%sha1.Size != 0:
+		return nil, fmt.Errorf("pieces: %d bytes are not a multiple of %d", len(hashes), sha1.Size)
+	case int64(have) != want:
+		return nil, fmt.Errorf("pieces: %d hashes for %d bytes in pieces of %d, want %d", have, total, pieceLength, want)
+	}
+	return hashes[:len(hashes):len(hashes)], nil
+}
