@@ -1,0 +1,99 @@
+package storage
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Names of buckets and of the keys in meta; package storage describes them.
+var (
+	bucketMeta       = []byte("meta")
+	bucketTorrents   = []byte("torrents")
+	bucketInfos      = []byte("infos")
+	bucketResume     = []byte("resume")
+	bucketMessages   = []byte("messages")
+	bucketMessageIDs = []byte("message_ids")
+	bucketDirections = []byte("message_dir")
+	bucketPeers      = []byte("message_peer")
+	bucketOutbox     = []byte("outbox")
+	bucketSettings   = []byte("settings")
+
+	keyVersion = []byte("version")
+	keyRunning = []byte("running")
+)
+
+func buckets() [][]byte {
+	return [][]byte{
+		bucketTorrents, bucketInfos, bucketResume, bucketMessages, bucketMessageIDs,
+		bucketDirections, bucketPeers, bucketOutbox, bucketSettings,
+	}
+}
+
+// A migration raises the schema by one version.
+type migration func(*bolt.Tx) error
+
+// ladder holds the migrations in order: the first makes version 1 of an empty
+// file. To change the schema, append one; never edit one that was released.
+func ladder() []migration {
+	return []migration{createBuckets}
+}
+
+func createBuckets(tx *bolt.Tx) error {
+	for _, name := range buckets() {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare climbs the ladder, notes how the last process left the file and marks
+// it as in use, all in one commit.
+func (db *DB) prepare(steps []migration) error {
+	return guard(anyPanic, func() error {
+		return db.bolt.Update(func(tx *bolt.Tx) error {
+			meta := tx.Bucket(bucketMeta)
+			if meta == nil {
+				if name, _ := tx.Cursor().First(); name != nil {
+					return fmt.Errorf("a database of another program: it has a bucket %q and no %q", name, bucketMeta)
+				}
+				var err error
+				if meta, err = tx.CreateBucket(bucketMeta); err != nil {
+					return err
+				}
+			}
+			if err := migrate(tx, meta, steps); err != nil {
+				return err
+			}
+			db.clean = meta.Get(keyRunning) == nil
+			return meta.Put(keyRunning, []byte(time.Now().UTC().Format(time.RFC3339)))
+		})
+	})
+}
+
+func migrate(tx *bolt.Tx, meta *bolt.Bucket, steps []migration) error {
+	version := 0
+	if text := meta.Get(keyVersion); text != nil {
+		var err error
+		if version, err = strconv.Atoi(string(text)); err != nil || version < 1 {
+			return fmt.Errorf("%w: schema version %q", ErrCorrupt, text)
+		}
+	}
+	if version > len(steps) {
+		return fmt.Errorf("its schema version %d is newer than %d, the newest this program knows: use a newer program", version, len(steps))
+	}
+	for ; version < len(steps); version++ {
+		if err := steps[version](tx); err != nil {
+			return fmt.Errorf("migrate schema from version %d: %w", version, err)
+		}
+	}
+	for _, name := range buckets() {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("%w: bucket %q is missing", ErrCorrupt, name)
+		}
+	}
+	return meta.Put(keyVersion, []byte(strconv.Itoa(version)))
+}
