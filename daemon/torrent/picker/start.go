@@ -1,0 +1,139 @@
+package picker
+
+const (
+	maxProbes = 512 // pieces looked at in order of rarity for one that a leecher has
+	maxSample = 256 // candidates to take the rarest of when probing found none
+)
+
+// start begins a new piece for a peer, or returns nil when it has none to begin.
+func (p *Picker) start(pr *peer, m *Mode) *partial {
+	if !p.canStart(pr) {
+		return nil
+	}
+	p.rarity.rebuild()
+	piece := p.fresh(pr, m)
+	if piece < 0 {
+		return nil
+	}
+	return p.begin(piece, pr)
+}
+
+// startAnyway is start up to the hard limit on bytes in partials, for a peer
+// that the pieces already begun have nothing for.
+func (p *Picker) startAnyway(pr *peer, m *Mode) *partial {
+	limit := 2 * p.maxPartialBytes
+	// A peer that chokes us brings too little to give up a piece for.
+	if !p.fits(limit) && (m.AllowedFast != nil || !p.canStart(pr) || !p.makeRoom(limit)) {
+		return nil
+	}
+	return p.start(pr, m)
+}
+
+// fits reports whether one more piece keeps the bytes in partials within limit.
+func (p *Picker) fits(limit int64) bool { return p.partialBytes+p.pieceLength <= limit }
+
+// makeRoom gives up pieces that stand still until one more fits within limit,
+// and reports whether it does: pieces no peer has and, when nothing at all is on
+// its way, any, since otherwise nobody could go on.
+func (p *Picker) makeRoom(limit int64) bool {
+	for !p.fits(limit) {
+		var victim *partial
+		for _, part := range p.open {
+			lost := p.seeds == 0 && p.rarity.count[part.piece] == 0
+			if part.busy == 0 && (lost || p.inflight == 0) && (victim == nil || part.received < victim.received) {
+				victim = part
+			}
+		}
+		if victim == nil {
+			return false
+		}
+		p.drop(victim)
+	}
+	return true
+}
+
+// fresh returns the piece to start with this peer, which has one, or -1 when
+// the mode admits none.
+func (p *Picker) fresh(pr *peer, m *Mode) int {
+	switch {
+	case m.AllowedFast != nil:
+		best := -1
+		for _, allowed := range m.AllowedFast {
+			piece := int(allowed)
+			if piece >= 0 && piece < p.numPieces && p.rarity.startable.has(piece) && pr.hasPiece(piece) &&
+				(best < 0 || p.rarity.count[piece] < p.rarity.count[best]) {
+				best = piece
+			}
+		}
+		return best
+	case p.have.Count() < randomFirst && !m.Snubbed:
+		return p.randomPiece(pr)
+	}
+	if piece := p.probe(pr, m.Snubbed); piece >= 0 {
+		return piece
+	}
+	return p.sample(pr, m.Snubbed)
+}
+
+// randomPiece returns any startable piece of a peer that has one.
+func (p *Picker) randomPiece(pr *peer) int {
+	if pr.seed {
+		r := &p.rarity
+		return int(r.order[int(r.border[1])+p.rand.IntN(r.len())])
+	}
+	if i := pr.has.nextIn(p.rarity.startable, p.rand.IntN(p.numPieces)); i >= 0 {
+		return i
+	}
+	return pr.has.nextIn(p.rarity.startable, 0)
+}
+
+// probe looks through the classes from the rarest, or for a snubbed peer from
+// the most common, for a piece that the peer has; inside a class from a random
+// place on. It gives up with -1 after maxProbes pieces.
+func (p *Picker) probe(pr *peer, commonFirst bool) int {
+	r := &p.rarity
+	probes := 0
+	for k := 1; k < len(r.border)-1; k++ {
+		c := k
+		if commonFirst {
+			c = len(r.border) - 1 - k
+		}
+		class := r.order[r.border[c]:r.border[c+1]]
+		if len(class) == 0 {
+			continue
+		}
+		from := p.rand.IntN(len(class))
+		for i := range class {
+			piece := int(class[(from+i)%len(class)])
+			if pr.hasPiece(piece) {
+				return piece
+			}
+			if probes++; probes == maxProbes {
+				return -1
+			}
+		}
+	}
+	return -1
+}
+
+// sample returns the rarest, or most common, of some of the startable pieces of
+// a peer that has one, searching from a random place on.
+func (p *Picker) sample(pr *peer, commonFirst bool) int {
+	best, left := -1, maxSample
+	from := p.rand.IntN(p.numPieces)
+	i := pr.has.nextIn(p.rarity.startable, from)
+	for wrapped := false; left > 0; left-- {
+		if i < 0 && !wrapped {
+			wrapped = true
+			i = pr.has.nextIn(p.rarity.startable, 0)
+		}
+		if i < 0 || wrapped && i >= from {
+			break
+		}
+		if n := p.rarity.count; best < 0 || n[i] != n[best] && (n[i] < n[best]) != commonFirst {
+			best = i
+		}
+		i = pr.has.nextIn(p.rarity.startable, i+1)
+	}
+	return best
+}
