@@ -1,0 +1,148 @@
+package torrent
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/tracker"
+)
+
+const (
+	wantPeers     = 100
+	farewellLimit = 8 // trackers that are told goodbye
+)
+
+// announcer tells one tracker after the other that we are here.
+type announcer struct {
+	tiers *tracker.Tiers
+	busy  bool
+
+	// payload counters when the session was last announced as started
+	downloaded, uploaded int64
+}
+
+// newAnnouncer takes over the tiers of the session before.
+func newAnnouncer(s *session) announcer {
+	if s.t.tiers == nil {
+		s.t.tiers = tracker.NewTiers(s.record.Trackers, s.rnd)
+	}
+	return announcer{tiers: s.t.tiers, downloaded: s.record.DownloadedBytes, uploaded: s.record.UploadedBytes}
+}
+
+// next is when the next announce is due; false when there is no tracker.
+func (a *announcer) next() (time.Time, bool) {
+	url, _, at := a.tiers.Next(time.Now())
+	return at, url != ""
+}
+
+func (a *announcer) force(now time.Time)     { a.tiers.Force(now) }
+func (a *announcer) completed(now time.Time) { a.tiers.Completed(now) }
+
+// restart begins anew after a stop.
+func (a *announcer) restart(s *session) {
+	a.downloaded, a.uploaded = s.record.DownloadedBytes, s.record.UploadedBytes
+}
+
+// announcing reports whether trackers are to hear from us now.
+func (s *session) announcing() bool {
+	return s.wanted() && !s.draining && (s.phase == moving || s.phase == resting && s.complete())
+}
+
+// announceTick starts the announce that is due.
+func (s *session) announceTick(now time.Time) {
+	a := &s.tell
+	if a.busy || !s.announcing() {
+		return
+	}
+	url, _, at := a.tiers.Next(now)
+	if url == "" || at.After(now) {
+		return
+	}
+	a.busy = true
+	req := s.announceRequest()
+	req.Event, req.TrackerID = a.tiers.Begin(url, now)
+	ctx := s.net
+	s.spawn(func() func() {
+		r, err := s.e.announce(ctx, url, req)
+		return func() { s.announced(url, r, err) }
+	})
+}
+
+func (s *session) announceRequest() tracker.Request {
+	return tracker.Request{
+		InfoHash:   s.t.hash,
+		PeerID:     s.e.peerID,
+		Port:       s.e.port,
+		Uploaded:   s.record.UploadedBytes - s.tell.uploaded,
+		Downloaded: s.record.DownloadedBytes - s.tell.downloaded,
+		Left:       s.record.TotalBytes - s.record.VerifiedBytes,
+		NumWant:    wantPeers,
+		Key:        s.e.key,
+		OneFamily:  s.record.Private, // two announces may count as two clients there
+	}
+}
+
+// announce sends one announce. A tracker that does not say how many seeds
+// there are is asked separately.
+func (e *Engine) announce(ctx context.Context, url string, req tracker.Request) (tracker.Response, error) {
+	if !e.announces.acquire(ctx.Done()) {
+		return tracker.Response{}, ctx.Err()
+	}
+	defer e.announces.release()
+	r, err := e.trackers.Announce(ctx, url, req)
+	if err == nil && r.Seeders < 0 {
+		if counts, err := e.trackers.Scrape(ctx, url, req.InfoHash); err == nil && len(counts) == 1 {
+			r.Seeders, r.Leechers, r.Downloaded = counts[0].Seeders, counts[0].Leechers, counts[0].Downloaded
+		}
+	}
+	return r, err
+}
+
+func (s *session) announced(url string, r tracker.Response, err error) {
+	a := &s.tell
+	a.busy = false
+	now := time.Now()
+	if err != nil {
+		if s.draining {
+			return // cut off by us
+		}
+		a.tiers.Failed(url, now, err)
+		retry, _ := a.next()
+		s.log.Warn().Err(err).Time("retry", retry).Msg("announce failed")
+		s.e.cfg.Events.Publish(event.TrackerFailed{InfoHash: s.t.hash.String(), URL: hostOf(url), Error: err.Error(), Retry: retry})
+		s.announceTick(now)
+		return
+	}
+	a.tiers.Succeeded(url, now, r)
+	addrs := make([]netip.AddrPort, len(r.Peers))
+	for i, p := range r.Peers {
+		addrs[i] = p.Addr
+	}
+	s.log.Debug().Int("peers", len(addrs)).Msg("announced")
+	s.learn(addrs, "tracker")
+	if s.phase == resting && s.announcing() && r.Leechers > 0 && len(addrs) > 0 {
+		s.open() // somebody may want what we have and be unable to call us
+	}
+}
+
+// farewell tells the trackers that we stop, and does not wait long.
+func (s *session) farewell() {
+	req := s.announceRequest()
+	req.Event = tracker.Stopped
+	urls := s.tell.tiers.Stop()
+	for _, url := range urls[:min(len(urls), farewellLimit)] {
+		req.TrackerID = s.tell.tiers.TrackerID(url)
+		s.spawn(func() func() {
+			ctx, cancel := context.WithTimeout(s.ctx, s.e.cfg.StopGrace)
+			defer cancel()
+			_, err := s.e.trackers.Announce(ctx, url, req)
+			return func() {
+				if err != nil {
+					s.log.Debug().Err(err).Msg("goodbye to tracker failed")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,225 @@
+package torrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/bitfield"
+	"lorrent/daemon/torrent/metainfo"
+	"lorrent/storage"
+	"lorrent/storage/disk"
+)
+
+// AddOptions are what a user may say about a new torrent.
+type AddOptions struct {
+	Dir    string // absolute; the engine's download directory when empty
+	Paused bool
+}
+
+// AmbiguousError says that a prefix names several torrents.
+type AmbiguousError struct {
+	Prefix  string
+	Matches []metainfo.Hash
+}
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("id %q is ambiguous: %d torrents begin with it", e.Prefix, len(e.Matches))
+}
+
+// Add stores a torrent and starts it unless it is to be paused. It is durable
+// when Add returns. A torrent that is there already is left as it is.
+func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, duplicate bool, err error) {
+	m, err := metainfo.Parse(data)
+	if err != nil {
+		return s, false, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if e.lifetime() == nil {
+		return s, false, ErrClosed
+	}
+	if t, ok := e.find(m.Info.Hash); ok {
+		return t.snapshot(), true, nil
+	}
+	record := newRecord(m, o, e.cfg.DownloadDir)
+	resume := storage.Resume{Bitfield: bitfield.New(m.Info.NumPieces()).Wire()}
+	err = e.cfg.Store.AddTorrent(record, m.Info.Bytes, resume)
+	if errors.Is(err, storage.ErrExists) {
+		if t, ok := e.find(m.Info.Hash); ok {
+			return t.snapshot(), true, nil
+		}
+	}
+	if err != nil {
+		return s, false, fmt.Errorf("store torrent %s: %w", m.Info.Hash, err)
+	}
+	t := newTorrent(e, record)
+	e.mu.Lock()
+	e.torrents[m.Info.Hash] = t
+	e.mu.Unlock()
+	e.cfg.Events.Publish(event.TorrentAdded{InfoHash: m.Info.Hash.String(), Name: record.Name})
+	if !o.Paused {
+		err = t.post(func(*session) {})
+	}
+	return t.snapshot(), false, err
+}
+
+func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
+	if o.Dir != "" {
+		dir = filepath.Clean(o.Dir)
+	}
+	return storage.Torrent{
+		InfoHash:    m.Info.Hash,
+		Name:        m.Info.Name,
+		Dir:         dir,
+		TotalBytes:  m.Info.TotalLength,
+		PieceLength: m.Info.PieceLength,
+		NumPieces:   m.Info.NumPieces(),
+		NumFiles:    len(m.Info.Files),
+		Private:     m.Info.Private,
+		Trackers:    m.Trackers,
+		AddedAt:     time.Now().UTC(),
+		Stopped:     o.Paused,
+	}
+}
+
+func (e *Engine) find(h metainfo.Hash) (*torrent, bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	t, ok := e.torrents[h]
+	return t, ok
+}
+
+// List returns every torrent, oldest first. It waits for nobody.
+func (e *Engine) List() []Status {
+	e.mu.RLock()
+	list := make([]Status, 0, len(e.torrents))
+	for _, t := range e.torrents {
+		list = append(list, t.snapshot())
+	}
+	e.mu.RUnlock()
+	slices.SortFunc(list, func(a, b Status) int {
+		if c := a.AddedAt.Compare(b.AddedAt); c != 0 {
+			return c
+		}
+		return slices.Compare(a.InfoHash[:], b.InfoHash[:])
+	})
+	return list
+}
+
+// Stats sums up every torrent.
+func (e *Engine) Stats() Stats {
+	s := Stats{ByState: make(map[State]int), Peers: e.peers.value(), BufferBytes: e.pool.InUse(), DiskQueueBytes: e.gate.bytes()}
+	if len(e.listeners) > 0 {
+		s.ListenAddress = e.listeners[0].Addr().String()
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, t := range e.torrents {
+		st := t.snapshot()
+		s.Torrents++
+		s.ByState[st.State]++
+		s.DownloadRate += st.DownloadRate
+		s.UploadRate += st.UploadRate
+	}
+	return s
+}
+
+// Resolve finds the torrent whose info hash is, or uniquely begins with,
+// prefix (hex). It returns ErrNotFound or an *AmbiguousError.
+func (e *Engine) Resolve(prefix string) (metainfo.Hash, error) {
+	prefix = strings.ToLower(prefix)
+	var matches []metainfo.Hash
+	e.mu.RLock()
+	for h := range e.torrents {
+		if prefix != "" && strings.HasPrefix(h.String(), prefix) {
+			matches = append(matches, h)
+		}
+	}
+	e.mu.RUnlock()
+	switch len(matches) {
+	case 0:
+		return metainfo.Hash{}, fmt.Errorf("%w: %q", ErrNotFound, prefix)
+	case 1:
+		return matches[0], nil
+	}
+	slices.SortFunc(matches, func(a, b metainfo.Hash) int { return slices.Compare(a[:], b[:]) })
+	return metainfo.Hash{}, &AmbiguousError{Prefix: prefix, Matches: matches}
+}
+
+// Start lets a stopped or failed torrent go on. It is durable when it returns.
+func (e *Engine) Start(ctx context.Context, h metainfo.Hash) error {
+	return e.command(ctx, h, func(s *session) error { return s.start() })
+}
+
+// Stop ends a torrent's traffic and keeps it. It is durable when it returns.
+func (e *Engine) Stop(ctx context.Context, h metainfo.Hash) error {
+	return e.command(ctx, h, func(s *session) error { return s.stop() })
+}
+
+// Recheck hashes everything on disk again and believes only that.
+func (e *Engine) Recheck(ctx context.Context, h metainfo.Hash) error {
+	return e.command(ctx, h, func(s *session) error { return s.startRecheck() })
+}
+
+// Reannounce asks the trackers for peers as soon as they allow.
+func (e *Engine) Reannounce(ctx context.Context, h metainfo.Hash) error {
+	return e.command(ctx, h, func(s *session) error { return s.reannounce() })
+}
+
+func (e *Engine) command(ctx context.Context, h metainfo.Hash, fn func(*session) error) error {
+	t, ok := e.find(h)
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNotFound, h)
+	}
+	return t.call(ctx, fn)
+}
+
+// Remove forgets a torrent, and deletes its files when deleteData is set.
+func (e *Engine) Remove(ctx context.Context, h metainfo.Hash, deleteData bool) error {
+	t, ok := e.find(h)
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNotFound, h)
+	}
+	if err := t.call(ctx, func(s *session) error { return s.finish() }); err != nil {
+		return err
+	}
+	select {
+	case <-t.ended:
+	case <-ctx.Done():
+		return fmt.Errorf("remove %s: %w", h, ctx.Err())
+	}
+	if deleteData {
+		if err := e.deleteData(h, t.snapshot().Dir); err != nil {
+			return fmt.Errorf("delete the data of %s: %w", h, err)
+		}
+	}
+	if err := e.cfg.Store.RemoveTorrent(h); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("remove %s: %w", h, err)
+	}
+	e.mu.Lock()
+	delete(e.torrents, h)
+	e.mu.Unlock()
+	e.alarms.clear(t)
+	e.cfg.Events.Publish(event.TorrentRemoved{InfoHash: h.String(), Name: t.snapshot().Name, DataDeleted: deleteData})
+	return nil
+}
+
+func (e *Engine) deleteData(h metainfo.Hash, dir string) error {
+	info, err := e.storedInfo(h)
+	if err != nil {
+		return err
+	}
+	d, err := openDisk(info, dir, e.cfg.Allocate)
+	if errors.Is(err, disk.ErrRootMissing) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Remove()
+}

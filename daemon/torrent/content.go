@@ -1,0 +1,182 @@
+package torrent
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"lorrent/daemon/torrent/bitfield"
+	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/picker"
+	"lorrent/daemon/torrent/piece"
+	"lorrent/storage"
+	"lorrent/storage/disk"
+)
+
+// content is what a torrent with something to do has in memory.
+type content struct {
+	info   *metainfo.Info
+	disk   *disk.Torrent
+	picker *picker.Picker
+	pieces map[int32]*piece.Buffer // being filled
+}
+
+// opened is what opening a torrent finds out.
+type opened struct {
+	info   *metainfo.Info
+	disk   *disk.Torrent
+	resume storage.Resume
+	trust
+}
+
+func openDisk(info *metainfo.Info, dir string, mode disk.Mode) (*disk.Torrent, error) {
+	files := make([]disk.File, len(info.Files))
+	for i, f := range info.Files {
+		files[i] = disk.File{Path: f.Path, Length: f.Length, Pad: f.Pad}
+	}
+	return disk.Open(disk.Config{Root: dir, Files: files, Mode: mode})
+}
+
+// open loads the content. It reads the database and looks at every file, so
+// it runs outside the actor.
+func (s *session) open() {
+	s.phase = opening
+	hash, dir, checkAll := s.t.hash, s.record.Dir, s.checkAll
+	s.checkAll = false
+	s.spawn(func() func() {
+		o, err := s.e.open(hash, dir, checkAll)
+		return func() { s.opened(o, err) }
+	})
+}
+
+func (e *Engine) open(hash metainfo.Hash, dir string, checkAll bool) (o opened, err error) {
+	b, err := e.cfg.Store.Info(hash)
+	if err != nil {
+		return o, fmt.Errorf("read the info of %s: %w", hash, err)
+	}
+	if o.info, err = metainfo.ParseInfo(b); err != nil {
+		return o, fmt.Errorf("parse the stored info of %s: %w", hash, err)
+	}
+	if o.resume, err = e.cfg.Store.Resume(hash); err != nil {
+		e.log.Warn().Err(err).Stringer("torrent", hash).Msg("resume data cannot be used, everything is checked")
+		o.resume, checkAll = storage.Resume{}, true
+	}
+	if o.disk, err = openDisk(o.info, dir, e.cfg.Allocate); err != nil {
+		return o, fmt.Errorf("open %s: %w", dir, err)
+	}
+	stamps, err := o.disk.Stat()
+	if err == nil {
+		o.trust, err = judge(o.info, o.resume, stamps, checkAll)
+	}
+	if err != nil {
+		o.disk.Close()
+	}
+	return o, err
+}
+
+// opened takes over what open found.
+func (s *session) opened(o opened, err error) {
+	s.phase = resting
+	switch {
+	case err == nil && s.draining:
+		o.disk.Close()
+		return
+	case errors.Is(err, disk.ErrRootMissing):
+		s.fail(fmt.Errorf("folder %s is missing (an unmounted disk?): bring it back and start the torrent again", s.record.Dir))
+		return
+	case err != nil:
+		s.fail(err)
+		return
+	}
+	s.content = &content{info: o.info, disk: o.disk, pieces: make(map[int32]*piece.Buffer)}
+	s.resume.load(o.resume)
+	s.startCheck(o.have, o.check)
+}
+
+// unload forgets the content.
+func (s *session) unload() {
+	if s.content == nil {
+		return
+	}
+	for _, b := range s.content.pieces {
+		b.Drop()
+	}
+	for _, b := range s.fetch.blocked {
+		b.Release()
+	}
+	s.obstacle = ""
+	if err := s.content.disk.Close(); err != nil {
+		s.log.Warn().Err(err).Msg("close files")
+	}
+	s.content, s.check = nil, nil
+	s.fetch = download{}
+	s.phase = resting
+}
+
+// checked goes on with the pieces that are there: to seeding, or by way of
+// setting space aside to downloading.
+func (s *session) checked(have *bitfield.Bitfield) {
+	c := s.content
+	c.picker = picker.New(picker.Config{
+		NumPieces:       c.info.NumPieces(),
+		PieceLength:     c.info.PieceLength,
+		TotalLength:     c.info.TotalLength,
+		Have:            have,
+		MaxPartialBytes: s.e.cfg.BufferBytes / 2,
+		Rand:            s.rnd,
+		Dropped: func(piece int) {
+			if b := c.pieces[int32(piece)]; b != nil {
+				b.Drop()
+				delete(c.pieces, int32(piece))
+			}
+		},
+	})
+	s.record.VerifiedBytes = c.info.TotalLength - c.picker.Left()
+	if s.record.Stopped {
+		s.drain() // it was only to be checked
+		return
+	}
+	if c.picker.Left() == 0 {
+		s.move()
+		return
+	}
+	s.phase = preparing
+	// The record says that files may change before the first one does.
+	s.resume.writing = true
+	r := s.resumeRecord(true)
+	s.spawn(func() func() {
+		err := s.e.cfg.Store.SaveResume(s.t.hash, r)
+		if err == nil {
+			err = c.disk.Allocate()
+		}
+		return func() { s.prepared(err) }
+	})
+}
+
+func (s *session) prepared(err error) {
+	s.phase = resting
+	if s.draining {
+		return
+	}
+	if err != nil {
+		s.fail(fmt.Errorf("set space aside in %s: %w", s.record.Dir, err))
+		return
+	}
+	s.move()
+}
+
+// move begins the traffic.
+func (s *session) move() {
+	s.phase = moving
+	s.resume.touch(time.Now())
+	if s.content.picker.Left() == 0 {
+		s.completed(false)
+	}
+	waiting := s.waiting
+	s.waiting = nil
+	for _, in := range waiting {
+		s.connected(in)
+	}
+	s.meet(time.Now())
+	s.announceTick(time.Now())
+}

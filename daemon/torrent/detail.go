@@ -1,0 +1,204 @@
+package torrent
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path"
+	"time"
+
+	"lorrent/daemon/torrent/bitfield"
+	"lorrent/daemon/torrent/metainfo"
+)
+
+// status is the torrent as it is now.
+func (s *session) status() Status {
+	st := statusOf(s.record)
+	st.State = s.state()
+	if st.Error == "" {
+		st.Error = s.obstacle
+	}
+	if s.check != nil {
+		st.CheckedBytes = s.check.bytes
+	}
+	for _, r := range s.swarm.peers {
+		st.Peers++
+		if r.has.All() {
+			st.Seeds++
+		}
+		st.DownloadRate += r.downRate
+		st.UploadRate += r.upRate
+	}
+	left := st.TotalBytes - st.VerifiedBytes
+	switch {
+	case left == 0:
+		st.ETASeconds = 0
+	case st.State == Downloading && st.DownloadRate > 0:
+		st.ETASeconds = left / st.DownloadRate
+	default:
+		st.ETASeconds = -1
+	}
+	return st
+}
+
+func (s *session) state() State {
+	switch {
+	case s.record.Stopped && s.phase != checking:
+		return Stopped
+	case s.record.Error != "":
+		return Failed
+	case s.phase == opening, s.phase == checking:
+		return Checking
+	case s.complete():
+		return Seeding
+	case s.phase == moving, s.phase == preparing:
+		return Downloading
+	}
+	return Queued
+}
+
+// measure updates rates and the torrent's counters.
+func (s *session) measure(now time.Time) {
+	for _, r := range s.swarm.peers {
+		r.downRate = r.down.Update(r.conn.Downloaded(), now)
+		r.upRate = r.up.Update(r.conn.Uploaded(), now)
+		s.account(r)
+	}
+}
+
+// account adds what moved on a connection since the last time.
+func (s *session) account(r *remote) {
+	down, up := r.conn.Downloaded(), r.conn.Uploaded()
+	if down == r.countedDown && up == r.countedUp {
+		return
+	}
+	s.record.DownloadedBytes += down - r.countedDown
+	s.record.UploadedBytes += up - r.countedUp
+	r.countedDown, r.countedUp = down, up
+	s.resume.changed = true
+}
+
+// Get returns everything about one torrent. A torrent that nobody works on is
+// described from the database.
+func (e *Engine) Get(ctx context.Context, h metainfo.Hash) (Detail, error) {
+	t, ok := e.find(h)
+	if !ok {
+		return Detail{}, fmt.Errorf("%w: %s", ErrNotFound, h)
+	}
+	var d Detail
+	var info *metainfo.Info
+	var have *bitfield.Bitfield
+	err := t.call(ctx, func(s *session) error {
+		d = s.detail()
+		if s.content != nil {
+			info = s.content.info
+			if s.content.picker != nil {
+				have = s.content.picker.Have().Clone()
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Detail{}, err
+	}
+	if info == nil {
+		if info, err = e.storedInfo(h); err != nil {
+			return Detail{}, err
+		}
+	}
+	if have == nil {
+		have = e.storedBits(h, info.NumPieces())
+	}
+	d.Pieces = have.Wire()
+	d.Files = fileStatus(info, have)
+	return d, nil
+}
+
+func (e *Engine) storedInfo(h metainfo.Hash) (*metainfo.Info, error) {
+	b, err := e.cfg.Store.Info(h)
+	if err != nil {
+		return nil, err
+	}
+	return metainfo.ParseInfo(b)
+}
+
+// storedBits is what the database says; nothing when it says nothing usable.
+func (e *Engine) storedBits(h metainfo.Hash, n int) *bitfield.Bitfield {
+	if r, err := e.cfg.Store.Resume(h); err == nil {
+		if have, err := bitfield.FromWire(r.Bitfield, n); err == nil {
+			return have
+		}
+	}
+	return bitfield.New(n)
+}
+
+// detail is what only the session knows.
+func (s *session) detail() Detail {
+	d := Detail{Status: s.status()}
+	for _, r := range s.swarm.peers {
+		d.Peers = append(d.Peers, r.status())
+	}
+	for _, t := range s.tell.tiers.Trackers() {
+		d.Trackers = append(d.Trackers, TrackerStatus(t))
+	}
+	if s.content != nil && s.content.picker != nil && len(s.swarm.peers) > 0 {
+		d.Availability = s.content.picker.Availability()
+	}
+	return d
+}
+
+func (r *remote) status() PeerStatus {
+	p := PeerStatus{
+		Address:        r.addr.String(),
+		Client:         r.client,
+		Direction:      "in",
+		Source:         r.source,
+		DownloadRate:   r.downRate,
+		UploadRate:     r.upRate,
+		Downloaded:     r.conn.Downloaded(),
+		Uploaded:       r.conn.Uploaded(),
+		Choking:        r.choking,
+		Interested:     r.interests,
+		PeerChoking:    r.chokesUs,
+		PeerInterested: r.wantsUs,
+		Snubbed:        r.snubbed,
+		Requests:       r.conn.Outstanding(),
+		QueuedUploads:  r.conn.QueuedUploads(),
+	}
+	if r.dialed {
+		p.Direction = "out"
+	}
+	if n := r.has.Len(); n > 0 {
+		p.Progress = float64(r.has.Count()) / float64(n)
+	}
+	return p
+}
+
+// fileStatus counts the verified bytes of each file.
+func fileStatus(info *metainfo.Info, have *bitfield.Bitfield) []FileStatus {
+	list := make([]FileStatus, 0, len(info.Files))
+	for _, f := range info.Files {
+		if f.Pad {
+			continue
+		}
+		fs := FileStatus{Path: path.Join(f.Path...), Length: f.Length}
+		end := f.Offset + f.Length
+		for p := f.Offset / info.PieceLength; f.Length > 0 && p*info.PieceLength < end; p++ {
+			if have.Has(int(p)) {
+				fs.VerifiedBytes += min(end, (p+1)*info.PieceLength) - max(f.Offset, p*info.PieceLength)
+			}
+		}
+		list = append(list, fs)
+	}
+	return list
+}
+
+// hostOf is the part of a tracker's URL that may be shown: the rest can hold
+// a passkey.
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

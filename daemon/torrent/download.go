@@ -1,0 +1,347 @@
+package torrent
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/peer"
+	"lorrent/daemon/torrent/peerwire"
+	"lorrent/daemon/torrent/picker"
+	"lorrent/daemon/torrent/piece"
+	"lorrent/storage/disk"
+)
+
+const (
+	writeRetry    = 10 * time.Second
+	maxWriteRetry = time.Minute
+)
+
+// download is the state of getting pieces.
+type download struct {
+	writing int // pieces on their way to the disk
+	blame   blame
+
+	blocked   []*piece.Buffer // complete and right, but the disk refuses them
+	blockedAt time.Time       // last try
+	retry     time.Duration   // until the next one
+
+	// scratch
+	events   []peer.Event
+	blocks   []picker.Block
+	requests []peer.Request
+	others   []picker.PeerID
+}
+
+// stalled reports whether the disk refuses what we download. Seeding goes on.
+func (s *session) stalled() bool { return len(s.fetch.blocked) > 0 }
+
+// blockArrived handles one block that a reader has put into its piece.
+func (s *session) blockArrived(r *remote, e *peer.Event) {
+	r.snubbed = false
+	b, p := blockOf(e.Index, e.Begin, e.Length), s.content.picker
+	buffer := s.content.pieces[b.Piece]
+	switch {
+	case e.Piece == nil:
+		s.record.WastedBytes += int64(e.Length)
+		if buffer != nil && buffer.Arrived(int(b.Begin)) {
+			p.Received(r.id, b)
+		} else {
+			p.Release(r.id, b)
+		}
+		return
+	case buffer != e.Piece:
+		return // its piece was complete, and counted, before we heard of this block
+	}
+	s.fetch.others = p.Others(b, r.id, s.fetch.others[:0])
+	for _, id := range s.fetch.others {
+		if other := s.swarm.peers[int32(id)]; other != nil {
+			other.conn.Cancel(e.Index, e.Begin, e.Length)
+			p.Release(id, b)
+		}
+	}
+	p.Received(r.id, b)
+	if e.Complete {
+		s.pieceComplete(e.Piece)
+	}
+}
+
+// pieceComplete takes a piece off its readers. Blocks that came over other
+// connections may not have been heard of yet.
+func (s *session) pieceComplete(b *piece.Buffer) {
+	size := uint32(len(b.Bytes()))
+	for i, id := range b.Contributors() {
+		begin := uint32(i) * peerwire.BlockSize
+		s.content.picker.Received(picker.PeerID(id), blockOf(uint32(b.Index), begin, min(peerwire.BlockSize, size-begin)))
+	}
+	delete(s.content.pieces, int32(b.Index))
+	s.verify(b)
+}
+
+func blockOf(index, begin, length uint32) picker.Block {
+	return picker.Block{Piece: int32(index), Begin: int32(begin), Length: int32(length)}
+}
+
+// verify hashes a complete piece and writes it when it is right.
+func (s *session) verify(b *piece.Buffer) {
+	s.fetch.writing++
+	size := int64(len(b.Bytes()))
+	s.e.gate.add(size)
+	c, suspected := s.content, s.fetch.blame.remembers(b.Index)
+	s.submit(s.e.disk, func() func() {
+		defer s.e.gate.done(size)
+		sum := sha1.Sum(b.Bytes())
+		right := bytes.Equal(sum[:], c.info.PieceHash(b.Index))
+		var blocks [][sha1.Size]byte
+		if !right || suspected {
+			blocks = blockSums(b.Bytes())
+		}
+		var err error
+		if right {
+			err = c.disk.WriteAt([][]byte{b.Bytes()}, int64(b.Index)*c.info.PieceLength)
+		}
+		return func() { s.verified(b, right, blocks, err) }
+	})
+}
+
+func blockSums(data []byte) (sums [][sha1.Size]byte) {
+	for len(data) > 0 {
+		n := min(len(data), peerwire.BlockSize)
+		sums = append(sums, sha1.Sum(data[:n]))
+		data = data[n:]
+	}
+	return sums
+}
+
+func (s *session) verified(b *piece.Buffer, right bool, blocks [][sha1.Size]byte, err error) {
+	s.fetch.writing--
+	if other := s.content.pieces[int32(b.Index)]; other != nil {
+		other.Drop()
+		delete(s.content.pieces, int32(b.Index))
+	}
+	switch {
+	case !right:
+		s.wrongPiece(b, blocks)
+		b.Release()
+	case err != nil:
+		s.refusedByDisk(b, err)
+	default:
+		s.rightPiece(b, blocks)
+		b.Release()
+	}
+}
+
+func (s *session) rightPiece(b *piece.Buffer, blocks [][sha1.Size]byte) {
+	size := int64(len(b.Bytes()))
+	s.content.picker.PieceVerified(b.Index)
+	s.record.VerifiedBytes += size
+	s.resume.wrote(size, time.Now())
+	for _, liar := range s.fetch.blame.settle(b.Index, blocks) {
+		s.ban(liar, fmt.Sprintf("sent wrong blocks of piece %d", b.Index))
+	}
+	if s.draining {
+		return
+	}
+	for _, r := range s.swarm.peers {
+		r.conn.Send(func(out []byte) []byte { return peerwire.AppendIndex(out, peerwire.Have, uint32(b.Index)) })
+		if r.interests {
+			s.considerInterest(r)
+		}
+	}
+	if s.content.picker.Left() == 0 {
+		s.completed(true)
+	}
+	s.checkpointTick(time.Now())
+}
+
+// completed is what happens when the last piece is there.
+func (s *session) completed(justNow bool) {
+	if s.record.CompletedAt.IsZero() {
+		s.record.CompletedAt = time.Now().UTC()
+		s.resume.changed = true
+	}
+	if justNow {
+		s.log.Info().Str("name", s.record.Name).Msg("torrent complete")
+		s.e.cfg.Events.Publish(event.TorrentCompleted{InfoHash: s.t.hash.String(), Name: s.record.Name, TotalBytes: s.record.TotalBytes})
+		s.tell.completed(time.Now())
+	}
+	for _, r := range s.swarm.peers {
+		s.considerInterest(r)
+	}
+}
+
+// wrongPiece finds out who is to blame for a piece with a wrong hash: a single
+// contributor at once, one of several when the piece is right later on.
+func (s *session) wrongPiece(b *piece.Buffer, blocks [][sha1.Size]byte) {
+	s.record.WastedBytes += int64(len(b.Bytes()))
+	s.resume.changed = true
+	s.content.picker.PieceFailed(b.Index)
+	senders := make([]netip.AddrPort, len(blocks))
+	contributors := make(map[int32]bool)
+	for i, id := range b.Contributors() {
+		contributors[id] = true
+		senders[i] = s.swarm.addrs[id]
+	}
+	s.log.Warn().Int("piece", b.Index).Int("contributors", len(contributors)).Msg("piece has a wrong hash")
+	if len(contributors) == 1 && senders[0].IsValid() {
+		s.ban(senders[0], fmt.Sprintf("sent piece %d with a wrong hash", b.Index))
+	} else {
+		s.fetch.blame.suspect(b.Index, senders, blocks)
+		for id := range contributors {
+			if r := s.swarm.peers[id]; r != nil {
+				r.parole = true
+			}
+		}
+	}
+	if !s.draining {
+		s.refillAll()
+	}
+}
+
+// refusedByDisk keeps a right piece that could not be written, when the reason
+// may pass. Nothing more is asked for until it is written; seeding goes on.
+func (s *session) refusedByDisk(b *piece.Buffer, err error) {
+	f := &s.fetch
+	if !errors.Is(err, disk.ErrNoSpace) && !errors.Is(err, disk.ErrReadOnly) || s.draining {
+		s.content.picker.PieceFailed(b.Index)
+		b.Release()
+		if !s.draining {
+			s.fail(fmt.Errorf("write: %w", err))
+		}
+		return
+	}
+	if len(f.blocked) == 0 {
+		f.blockedAt = time.Now()
+		f.retry = min(max(2*f.retry, writeRetry), maxWriteRetry)
+	}
+	f.blocked = append(f.blocked, b)
+	s.obstacle = fmt.Sprintf("%v; trying again every %s", err, f.retry)
+	s.log.Error().Err(err).Msg("cannot write, downloading is suspended")
+	for _, r := range s.swarm.peers {
+		blocks, _ := r.conn.GiveUpAll(true)
+		s.release(r, blocks)
+	}
+}
+
+// retryWrites gives the disk another chance.
+func (s *session) retryWrites(now time.Time) {
+	f := &s.fetch
+	if len(f.blocked) == 0 || now.Sub(f.blockedAt) < f.retry {
+		return
+	}
+	blocked := f.blocked
+	f.blocked, f.blockedAt = nil, now
+	s.obstacle = ""
+	for _, b := range blocked {
+		s.verify(b)
+	}
+}
+
+// refill asks a peer for as much as its window has room for.
+func (s *session) refill(r *remote) {
+	if !s.mayAsk(r) {
+		return
+	}
+	room := r.conn.Room()
+	if r.snubbed {
+		room = min(room, 1-r.conn.Outstanding())
+	}
+	if room <= 0 {
+		return
+	}
+	mode := picker.Mode{Snubbed: r.snubbed, Parole: r.parole, Rate: r.downRate}
+	if r.chokesUs {
+		mode.AllowedFast = r.allowed
+	}
+	f := &s.fetch
+	f.blocks = s.content.picker.Pick(r.id, room, mode, f.blocks[:0])
+	if len(f.blocks) == 0 {
+		return
+	}
+	f.requests = f.requests[:0]
+	for _, b := range f.blocks {
+		f.requests = append(f.requests, peer.Request{
+			Index: uint32(b.Piece), Begin: uint32(b.Begin), Length: uint32(b.Length), Piece: s.buffer(b.Piece),
+		})
+	}
+	r.conn.Request(f.requests)
+}
+
+func (s *session) mayAsk(r *remote) bool {
+	return s.phase == moving && !s.draining && !s.stalled() && r.interests && (!r.chokesUs || len(r.allowed) > 0)
+}
+
+// refillAll looks again at everyone, after blocks became free.
+func (s *session) refillAll() {
+	for _, r := range s.swarm.peers {
+		s.refill(r)
+	}
+}
+
+// buffer is where the blocks of a piece go.
+func (s *session) buffer(p int32) *piece.Buffer {
+	b := s.content.pieces[p]
+	if b == nil {
+		b = s.e.pool.New(int(p), int(s.content.info.PieceSize(int(p))))
+		s.content.pieces[p] = b
+	}
+	return b
+}
+
+// release returns blocks that a peer will not send to the picker.
+func (s *session) release(r *remote, blocks []peer.Request) {
+	for _, b := range blocks {
+		s.content.picker.Release(r.id, blockOf(b.Index, b.Begin, b.Length))
+	}
+}
+
+// rejected handles a peer's refusal of a request (BEP 6).
+func (s *session) rejected(r *remote, e *peer.Event) bool {
+	outstanding, err := r.conn.Rejected(e.Index, e.Begin, e.Length)
+	if err != nil {
+		s.drop(r, "%v", err)
+		return false
+	}
+	if outstanding {
+		s.content.picker.Release(r.id, blockOf(e.Index, e.Begin, e.Length))
+		if r.chokesUs {
+			r.allowed = without(r.allowed, int32(e.Index))
+		}
+	}
+	return true
+}
+
+func without(list []int32, v int32) []int32 {
+	kept := list[:0]
+	for _, x := range list {
+		if x != v {
+			kept = append(kept, x)
+		}
+	}
+	return kept
+}
+
+// watchPeers looks for peers that owe us blocks and send none, and gives
+// their blocks to others.
+func (s *session) watchPeers(now time.Time) {
+	freed := false
+	for _, r := range s.swarm.peers {
+		if !r.conn.Tick(now) {
+			continue
+		}
+		if !r.snubbed {
+			r.snubbed, r.snubbedAt = true, now
+			s.log.Debug().Stringer("peer", r.addr).Msg("peer snubs us")
+		}
+		blocks, _ := r.conn.GiveUpAll(true)
+		s.release(r, blocks)
+		freed = freed || len(blocks) > 0
+	}
+	if freed {
+		s.refillAll()
+	}
+}

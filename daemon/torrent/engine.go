@@ -1,0 +1,283 @@
+// Package torrent is the engine: it downloads and seeds torrents.
+//
+// Every torrent that has something to do is an actor: one goroutine, a
+// session, that owns its peers, picker, choker and bitfield, and whose inbox
+// takes closures. Torrents with nothing to do (stopped, or seeding with no
+// peer and no announce due) have no goroutine and keep no piece hashes. Disk
+// work happens in a fixed pool of workers, and each connection has a reader
+// and a writer of its own (package peer).
+//
+// A piece's bit is stored only after its bytes are on stable storage: write,
+// sync, commit. See resume.go.
+//
+// Specifications: BEP 3, 6, 7, 10, 12, 15, 20, 23, 27, 40, 41, 48.
+package torrent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/piece"
+	"lorrent/daemon/torrent/tracker"
+	"lorrent/storage"
+	"lorrent/storage/disk"
+)
+
+// Errors a caller may tell apart.
+var (
+	ErrNotFound = errors.New("no such torrent")
+	ErrClosed   = errors.New("the torrent engine is shutting down")
+	ErrInvalid  = errors.New("invalid torrent")
+	ErrNoSpace  = disk.ErrNoSpace
+)
+
+// Config is what an engine needs. Zero numbers mean the defaults below.
+type Config struct {
+	Listen      string // HOST:PORT for peers; an empty host is IPv4 and IPv6
+	DownloadDir string // for torrents that name no other
+	Store       *storage.DB
+	Events      *event.Ring
+	Log         zerolog.Logger
+	Version     string    // of this program, told to peers and trackers
+	Allocate    disk.Mode // how space is set aside
+
+	MaxPeers           int           // connections in all
+	MaxPeersPerTorrent int           //
+	UploadSlots        int           // per torrent
+	DownloadLimit      int64         // payload of all torrents, bytes per second; 0 is none
+	UploadLimit        int64         //
+	BufferBytes        int64         // of pieces that wait for the disk
+	CheckpointInterval time.Duration // at most this much knowledge is lost in a crash,
+	CheckpointBytes    int64         // and about this much payload fetched again
+	StopGrace          time.Duration // for the goodbyes to trackers
+}
+
+const (
+	defaultMaxPeers           = 500
+	defaultMaxPeersPerTorrent = 80
+	defaultUploadSlots        = 8
+	defaultBufferBytes        = 64 << 20
+	defaultCheckpointInterval = time.Second
+	defaultCheckpointBytes    = 64 << 20
+	defaultStopGrace          = 3 * time.Second
+
+	maxHalfOpen  = 64 // dials under way
+	maxAnnounces = 64 // announces under way
+)
+
+func (c *Config) setDefaults() {
+	orInt := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	orInt(&c.MaxPeers, defaultMaxPeers)
+	orInt(&c.MaxPeersPerTorrent, defaultMaxPeersPerTorrent)
+	orInt(&c.UploadSlots, defaultUploadSlots)
+	if c.BufferBytes <= 0 {
+		c.BufferBytes = defaultBufferBytes
+	}
+	if c.CheckpointInterval <= 0 {
+		c.CheckpointInterval = defaultCheckpointInterval
+	}
+	if c.CheckpointBytes <= 0 {
+		c.CheckpointBytes = defaultCheckpointBytes
+	}
+	if c.StopGrace <= 0 {
+		c.StopGrace = defaultStopGrace
+	}
+}
+
+// Engine runs every torrent of the daemon.
+type Engine struct {
+	// immutable after New
+	cfg       Config
+	log       zerolog.Logger
+	peerID    [20]byte
+	key       uint32 // tells trackers that a new address is still us
+	listeners []net.Listener
+	port      int
+	pool      *piece.Pool
+	disk      *workers // hashing, writing, rechecking
+	sync      *workers // checkpoints, which wait for the platter
+	gate      *gate
+	down, up  *limiter
+	trackers  *tracker.Client
+	dials     semaphore
+	announces semaphore
+	peers     counter // connections in all
+	alarms    *alarms
+	commands  chan func() // run by the engine's own loop
+
+	mu       sync.RWMutex
+	torrents map[metainfo.Hash]*torrent
+	ctx      context.Context // of Run; nil before
+	closed   bool
+	sessions sync.WaitGroup
+}
+
+// New opens the listening port and reads the torrents from the store. Nothing
+// moves until Run.
+func New(cfg Config) (*Engine, error) {
+	cfg.setDefaults()
+	e := &Engine{
+		cfg:       cfg,
+		log:       cfg.Log.With().Str("component", "torrent").Logger(),
+		pool:      piece.NewPool(cfg.BufferBytes / 2),
+		disk:      newWorkers(max(2, runtime.GOMAXPROCS(0))),
+		sync:      newWorkers(2),
+		gate:      newGate(cfg.BufferBytes/2, cfg.BufferBytes/4),
+		down:      newLimiter(cfg.DownloadLimit),
+		up:        newLimiter(cfg.UploadLimit),
+		dials:     newSemaphore(maxHalfOpen),
+		announces: newSemaphore(maxAnnounces),
+		alarms:    newAlarms(),
+		commands:  make(chan func()),
+		torrents:  make(map[metainfo.Hash]*torrent),
+	}
+	e.peerID, e.key = newIdentity()
+	if err := e.load(); err != nil {
+		return nil, err
+	}
+	if err := e.listen(); err != nil {
+		return nil, err
+	}
+	e.trackers = tracker.NewClient(tracker.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
+	return e, nil
+}
+
+// newIdentity makes a peer ID in the style of BEP 20 and a tracker key.
+func newIdentity() (id [20]byte, key uint32) {
+	const alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+	rand.Read(id[:]) // never fails
+	for i := range id {
+		id[i] = alphabet[id[i]%64]
+	}
+	copy(id[:], "-LR0100-")
+	var k [4]byte
+	rand.Read(k[:])
+	return id, uint32(k[0])<<24 | uint32(k[1])<<16 | uint32(k[2])<<8 | uint32(k[3])
+}
+
+// load reads the records of all torrents, and nothing else of them.
+func (e *Engine) load() error {
+	records, broken := e.cfg.Store.Torrents()
+	for _, err := range broken {
+		e.log.Error().Err(err).Msg("a stored torrent cannot be read and is left out")
+	}
+	for _, r := range records {
+		e.torrents[r.InfoHash] = newTorrent(e, r)
+	}
+	return nil
+}
+
+// Run works until ctx ends, then stops every torrent in order: peers closed,
+// pieces written, bits committed, trackers told.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.trackers.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stopDisk := e.disk.run()
+	stopSync := e.sync.run()
+	defer stopSync()
+	defer stopDisk()
+
+	var wg sync.WaitGroup
+	failed := make(chan error, len(e.listeners))
+	for _, l := range e.listeners {
+		wg.Go(func() { failed <- e.accept(ctx, l) })
+	}
+	e.wakeAll(ctx)
+	err := e.loop(ctx, failed)
+	cancel()
+	for _, l := range e.listeners {
+		l.Close()
+	}
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	wg.Wait()
+	e.sessions.Wait()
+	return err
+}
+
+// wakeAll lets every torrent that is not stopped look what there is to do.
+func (e *Engine) wakeAll(ctx context.Context) {
+	e.mu.Lock()
+	e.ctx = ctx
+	all := make([]*torrent, 0, len(e.torrents))
+	for _, t := range e.torrents {
+		all = append(all, t)
+	}
+	e.mu.Unlock()
+	for _, t := range all {
+		if t.wantsToRun() {
+			t.post(func(*session) {})
+		}
+	}
+}
+
+// loop wakes torrents when their time comes.
+func (e *Engine) loop(ctx context.Context, failed <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-failed:
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("accept peers: %w", err)
+		case fn := <-e.commands:
+			fn()
+		case <-e.alarms.C():
+			for _, t := range e.alarms.due(time.Now()) {
+				t.post(func(*session) {})
+			}
+		}
+	}
+}
+
+// Ping reports whether the engine's loop still turns.
+func (e *Engine) Ping(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case e.commands <- func() { close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("ping torrent engine: %w", ctx.Err())
+	}
+}
+
+// lifetime is Run's context, or nil when nothing may start.
+func (e *Engine) lifetime() context.Context {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.closed {
+		return nil
+	}
+	return e.ctx
+}
+
+// launch starts a session that Run waits for, unless nothing may start.
+func (e *Engine) launch(session func(context.Context)) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.closed || e.ctx == nil || e.ctx.Err() != nil {
+		return false
+	}
+	ctx := e.ctx
+	e.sessions.Go(func() { session(ctx) })
+	return true
+}

@@ -1,0 +1,184 @@
+// Package peer is one connection to a peer after the handshake: a reader that
+// puts blocks into their pieces, a writer that serves blocks from disk, the
+// request pipeline between them, and the rates of both.
+//
+// A Conn belongs to a torrent's actor, which never waits for it: what the
+// actor sends goes to a bounded outbox, what the peer sends is collected as
+// events that the actor takes when told that there are some. The reader may
+// wait for the actor, and for the disk.
+package peer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lorrent/daemon/torrent/peerwire"
+	"lorrent/daemon/torrent/piece"
+)
+
+const (
+	idleTimeout   = 150 * time.Second // without a whole message: BEP 3 asks for a keep-alive every two minutes
+	writeTimeout  = 60 * time.Second  // for a peer that does not read
+	keepAlive     = 90 * time.Second
+	maxOutbox     = 1 << 20 // bytes of control messages
+	maxEvents     = 4096    // not yet taken by the actor
+	maxEventBytes = 1 << 20 // in their payloads
+)
+
+// ErrOutboxFull says that a peer does not read what it is sent.
+var ErrOutboxFull = errors.New("peer does not read: outbox full")
+
+// Event is something a peer said, or, with ID Piece, a block it sent.
+type Event struct {
+	ID        peerwire.ID
+	Extension uint8
+	Index     uint32
+	Begin     uint32
+	Length    uint32
+	Bytes     []byte        // the event's own copy
+	Piece     *piece.Buffer // where the block went; nil when it was not wanted
+	Complete  bool          // the block was the last one of Piece
+	Late      bool          // the block had been given up before
+}
+
+// Config is what a Conn needs to know.
+type Config struct {
+	Conn        net.Conn
+	ID          int32 // the actor's handle, recorded as the sender of blocks
+	Fast        bool  // both sides speak BEP 6
+	BitfieldLen int
+	Ready       chan<- *Conn                                // told when events wait
+	Gate        Gate                                        // passed before each block is read
+	ReadBlock   func(dst []byte, index, begin uint32) error // payload for uploads
+	MaxUploads  int                                         // requests that may wait: our reqq
+	Down, Up    Limiter                                     // asked before payload moves
+}
+
+// Limiter holds payload back to the rate the user wants.
+type Limiter interface {
+	Wait(done <-chan struct{}, bytes int)
+}
+
+// Gate holds readers back while the disk is behind.
+type Gate interface{ Wait(done <-chan struct{}) }
+
+// Conn is one connection. Methods are safe for concurrent use.
+type Conn struct {
+	cfg  Config
+	done chan struct{}
+	once sync.Once
+
+	downloaded, uploaded atomic.Int64 // payload bytes
+
+	in struct {
+		sync.Mutex
+		space    sync.Cond
+		events   []Event
+		bytes    int
+		blocks   int // Piece events since the actor was last told
+		notified bool
+		closed   bool
+	}
+	out struct {
+		sync.Mutex
+		control []byte
+		uploads []upload
+		wake    chan struct{}
+	}
+	pipe pipeline
+}
+
+// New wraps a connection whose handshakes are done.
+func New(cfg Config) *Conn {
+	c := &Conn{cfg: cfg, done: make(chan struct{})}
+	c.in.space.L = &c.in.Mutex
+	c.out.wake = make(chan struct{}, 1)
+	return c
+}
+
+// ID is the handle given by Config.
+func (c *Conn) ID() int32 { return c.cfg.ID }
+
+// Downloaded is the payload received, wanted or not, in bytes.
+func (c *Conn) Downloaded() int64 { return c.downloaded.Load() }
+
+// Uploaded is the payload sent, in bytes.
+func (c *Conn) Uploaded() int64 { return c.uploaded.Load() }
+
+// Close ends the connection; Run then returns.
+func (c *Conn) Close() {
+	c.once.Do(func() {
+		close(c.done)
+		c.cfg.Conn.Close()
+		c.in.Lock()
+		c.in.closed = true
+		c.in.space.Broadcast()
+		c.in.Unlock()
+	})
+}
+
+// Run reads and writes until the connection ends, and returns why.
+func (c *Conn) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, c.Close)
+	defer stop()
+	written := make(chan error, 1)
+	go func() {
+		err := c.write()
+		c.Close()
+		written <- err
+	}()
+	err := c.read()
+	c.Close()
+	if werr := <-written; werr != nil && errors.Is(err, net.ErrClosed) {
+		err = werr
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// Take returns the events since the last call.
+func (c *Conn) Take(into []Event) []Event {
+	c.in.Lock()
+	defer c.in.Unlock()
+	into = append(into[:0], c.in.events...)
+	clear(c.in.events)
+	c.in.events = c.in.events[:0]
+	c.in.bytes, c.in.blocks, c.in.notified = 0, 0, false
+	c.in.space.Signal()
+	return into
+}
+
+// push adds an event and tells the actor when it should look.
+func (c *Conn) push(e Event, tell bool) error {
+	c.in.Lock()
+	for (len(c.in.events) >= maxEvents || c.in.bytes > maxEventBytes) && !c.in.closed {
+		c.in.space.Wait()
+	}
+	if c.in.closed {
+		c.in.Unlock()
+		return net.ErrClosed
+	}
+	c.in.events = append(c.in.events, e)
+	c.in.bytes += len(e.Bytes)
+	if e.ID == peerwire.Piece {
+		c.in.blocks++
+		tell = tell || c.in.blocks >= c.pipe.batch()
+	}
+	tell = tell && !c.in.notified || len(c.in.events) == maxEvents && !c.in.notified
+	c.in.notified = c.in.notified || tell
+	c.in.Unlock()
+	if tell {
+		select {
+		case c.cfg.Ready <- c:
+		case <-c.done:
+			return net.ErrClosed
+		}
+	}
+	return nil
+}

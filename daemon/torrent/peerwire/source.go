@@ -1,0 +1,76 @@
+package peerwire
+
+import (
+	"io"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// source is a connection that can fill two buffers with one call.
+type source interface {
+	io.Reader
+	// ReadVector reads into first and, once that is full, on into second.
+	// It returns the bytes read in all.
+	ReadVector(first, second []byte) (int, error)
+}
+
+// newSource uses readv(2) where the connection has a descriptor.
+func newSource(conn net.Conn) source {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			s := &vectorSource{Conn: conn, raw: raw}
+			s.try = s.tryOnce
+			return s
+		}
+	}
+	return plainSource{conn}
+}
+
+// plainSource reads one buffer at a time: for connections that are more than
+// a socket.
+type plainSource struct{ net.Conn }
+
+func (s plainSource) ReadVector(first, _ []byte) (int, error) { return s.Read(first) }
+
+// vectorSource calls readv on the socket. It belongs to one goroutine.
+type vectorSource struct {
+	net.Conn
+	raw syscall.RawConn
+	try func(fd uintptr) bool // tryOnce, bound once so that a read allocates nothing
+
+	// one call's arguments and results
+	vector [2][]byte
+	n      int
+	err    error
+}
+
+func (s *vectorSource) ReadVector(first, second []byte) (int, error) {
+	s.vector = [2][]byte{first, second}
+	err := s.raw.Read(s.try)
+	s.vector = [2][]byte{}
+	if err == nil {
+		err = s.err
+	}
+	if s.n == 0 && err == nil {
+		err = io.EOF
+	}
+	return s.n, err
+}
+
+// tryOnce reads what is there; false asks to be called again once more is.
+func (s *vectorSource) tryOnce(fd uintptr) bool {
+	for {
+		s.n, s.err = unix.Readv(int(fd), s.vector[:])
+		switch s.err {
+		case unix.EINTR:
+		case unix.EAGAIN:
+			s.n = 0
+			return false
+		default:
+			s.n = max(s.n, 0)
+			return true
+		}
+	}
+}

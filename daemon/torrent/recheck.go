@@ -1,0 +1,90 @@
+package torrent
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"io"
+	"io/fs"
+
+	"lorrent/daemon/torrent/bitfield"
+)
+
+// recheck hashes pieces that are on disk, a few at a time.
+type recheck struct {
+	have   *bitfield.Bitfield // believed, and found right
+	todo   *bitfield.Bitfield
+	next   int
+	flying int
+	bytes  int64 // looked at so far
+}
+
+// startCheck hashes the pieces of todo and goes on with those that are right
+// and those in have.
+func (s *session) startCheck(have, todo *bitfield.Bitfield) {
+	if todo.None() {
+		s.checked(have)
+		return
+	}
+	s.log.Info().Int("pieces", todo.Count()).Str("name", s.record.Name).Msg("checking files")
+	s.phase = checking
+	s.check = &recheck{have: have, todo: todo}
+	s.check.bytes = verifiedBytes(have, s.content.info.PieceSize)
+	s.hashMore()
+}
+
+// hashMore keeps the disk workers busy with this check.
+func (s *session) hashMore() {
+	c, content := s.check, s.content
+	for c.flying < s.e.disk.n && !s.draining {
+		p := c.todo.Next(c.next)
+		if p < 0 {
+			break
+		}
+		c.next = p + 1
+		c.flying++
+		s.submit(s.e.disk, func() func() {
+			ok, err := content.pieceOnDisk(p)
+			return func() { s.hashed(p, ok, err) }
+		})
+	}
+	if c.flying == 0 && !s.draining {
+		s.check = nil
+		s.resume.changed = true
+		s.checked(c.have)
+	}
+}
+
+// pieceOnDisk hashes one piece. Files that are missing or short mean that it
+// is not there; other errors are errors.
+func (c *content) pieceOnDisk(p int) (bool, error) {
+	info := c.info
+	buf := make([]byte, min(info.PieceSize(p), 1<<20))
+	sum := sha1.New()
+	for off, left := int64(p)*info.PieceLength, info.PieceSize(p); left > 0; {
+		b := buf[:min(left, int64(len(buf)))]
+		err := c.disk.ReadAt(b, off)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		sum.Write(b)
+		off, left = off+int64(len(b)), left-int64(len(b))
+	}
+	return bytes.Equal(sum.Sum(nil), info.PieceHash(p)), nil
+}
+
+func (s *session) hashed(p int, ok bool, err error) {
+	c := s.check
+	c.flying--
+	c.bytes += s.content.info.PieceSize(p)
+	if ok {
+		c.have.Set(p)
+	}
+	if err != nil && !s.draining {
+		s.fail(err)
+	}
+	s.hashMore()
+}

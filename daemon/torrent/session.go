@@ -1,0 +1,368 @@
+package torrent
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/choker"
+	"lorrent/daemon/torrent/peer"
+	"lorrent/storage"
+)
+
+const (
+	tickInterval  = time.Second
+	chokeInterval = 10 * time.Second
+	parkAfter     = 10 * time.Second // without anything to do
+)
+
+// session is the actor of one torrent. Everything in it belongs to the
+// goroutine in run. Other goroutines (dials, announces, disk jobs) send it
+// closures through results, peers tell it through ready.
+//
+// It goes through phases, forward only: resting → opening → checking →
+// preparing → moving. Whatever needs it back at the start (stop, failure,
+// recheck, shutdown) sets draining: connections are closed, what is on its way
+// to the disk is waited for, the last checkpoint is made, the content is
+// forgotten, and settle decides what comes next.
+type session struct {
+	// immutable
+	t   *torrent
+	e   *Engine
+	log zerolog.Logger
+	rnd *rand.Rand
+
+	// what others send
+	results chan func()
+	ready   chan *peer.Conn
+	jobs    sync.WaitGroup // goroutines that will send to results
+	pending int            // results not yet seen
+
+	// lifetime
+	ctx     context.Context // ends every helper
+	cancel  context.CancelFunc
+	net     context.Context // ends dials and announces when draining begins
+	cutNet  context.CancelFunc
+	closing bool // the engine is shutting down
+	busyAt  time.Time
+
+	record   storage.Torrent
+	phase    phase
+	draining bool
+	checkAll bool     // the next opening hashes everything
+	content  *content // nil until there is a use for it
+	obstacle string   // what is in the way without stopping the torrent
+
+	waiting []incoming // connections that came before the content
+	swarm   swarm
+	fetch   download
+	serve   upload
+	resume  resume
+	check   *recheck // nil outside one
+	tell    announcer
+}
+
+// phase is how far a session has come.
+type phase int
+
+const (
+	resting   phase = iota // nothing loaded
+	opening                // reading the info dict, looking at the files
+	checking               // hashing
+	preparing              // setting space aside
+	moving                 // downloading or seeding
+)
+
+func newSession(t *torrent) *session {
+	e := t.e
+	s := &session{
+		t:       t,
+		e:       e,
+		log:     e.log.With().Str("torrent", t.hash.String()[:8]).Logger(),
+		rnd:     rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		results: make(chan func()),
+		ready:   make(chan *peer.Conn, 64),
+		record:  t.record,
+		busyAt:  time.Now(),
+	}
+	s.swarm = newSwarm()
+	s.serve.choker = choker.New(choker.Config{Slots: e.cfg.UploadSlots}, s.rnd)
+	s.tell = newAnnouncer(s)
+	return s
+}
+
+// run is the actor's loop.
+func (s *session) run(lifetime context.Context) {
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(lifetime))
+	defer s.cancel()
+	s.net, s.cutNet = context.WithCancel(s.ctx)
+	defer s.contain()
+	tick := time.NewTicker(tickInterval)
+	defer tick.Stop()
+	shutdown := lifetime.Done()
+	if s.wanted() && !s.complete() {
+		s.open()
+	}
+	s.announceTick(time.Now())
+	for {
+		select {
+		case <-s.t.signal:
+			for _, fn := range s.t.take() {
+				fn(s)
+			}
+		case c := <-s.ready:
+			s.heard(c)
+		case fn := <-s.results:
+			s.pending--
+			fn()
+		case now := <-tick.C:
+			s.tick(now)
+		case <-shutdown:
+			shutdown = nil
+			s.closing = true
+			s.drain()
+		}
+		s.settle()
+		if s.finished() && s.leave() {
+			return
+		}
+	}
+}
+
+// contain turns a bug that one torrent triggers into that torrent's failure;
+// the others go on.
+func (s *session) contain() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	s.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("torrent failed by a bug")
+	s.cancel()
+	for _, r := range s.swarm.peers {
+		r.conn.Close()
+	}
+	over := make(chan struct{})
+	go func() { s.jobs.Wait(); close(over) }()
+	for done := false; !done; {
+		select {
+		case <-s.results: // its closure would act on broken state
+		case <-s.ready:
+		case <-over:
+			done = true
+		}
+	}
+	s.record.Error = fmt.Sprintf("internal error: %v", p)
+	s.saveRecord()
+	s.t.record = s.record
+	s.t.publish(statusOf(s.record))
+	for !s.t.park() {
+		s.t.take() // their callers' deadlines tell them
+	}
+}
+
+// spawn runs work outside the actor and the closure it returns inside.
+func (s *session) spawn(work func() func()) {
+	s.pending++
+	s.jobs.Go(func() { s.results <- work() })
+}
+
+// submit is spawn on a pool of workers.
+func (s *session) submit(w *workers, work func() func()) {
+	s.pending++
+	s.jobs.Add(1)
+	w.submit(func() {
+		defer s.jobs.Done()
+		s.results <- work()
+	})
+}
+
+// wanted reports whether the torrent is meant to have traffic.
+func (s *session) wanted() bool {
+	return !s.closing && !s.record.Stopped && s.record.Error == ""
+}
+
+// complete reports whether everything is there, as far as is known.
+func (s *session) complete() bool {
+	if s.content != nil && s.phase == moving {
+		return s.content.picker.Left() == 0
+	}
+	return s.record.VerifiedBytes == s.record.TotalBytes
+}
+
+// tick is what happens once a second.
+func (s *session) tick(now time.Time) {
+	for _, r := range s.swarm.peers {
+		s.heard(r.conn)
+	}
+	s.measure(now)
+	if s.phase == moving && !s.draining {
+		s.watchPeers(now)
+		s.retryWrites(now)
+		s.meet(now)
+		if now.Sub(s.serve.chosen) >= chokeInterval {
+			s.choose(now)
+		}
+		s.checkpointTick(now)
+	}
+	s.announceTick(now)
+}
+
+// drain begins the way back to resting. What comes then depends on the record
+// and on checkAll.
+func (s *session) drain() {
+	if s.draining {
+		return
+	}
+	s.draining = true
+	s.cutNet()
+	for _, in := range s.waiting {
+		in.conn.Close()
+	}
+	s.waiting = nil
+	for _, r := range s.swarm.peers {
+		r.conn.Close()
+	}
+	if !s.wanted() {
+		s.farewell()
+	}
+}
+
+// quiet reports whether nothing touches the content any more.
+func (s *session) quiet() bool {
+	return len(s.swarm.peers) == 0 && s.fetch.writing == 0 && !s.resume.busy &&
+		s.phase != opening && s.phase != preparing && (s.check == nil || s.check.flying == 0)
+}
+
+// settle follows up on whatever the last input changed.
+func (s *session) settle() {
+	if s.draining && s.quiet() && !s.lastCheckpoint() {
+		s.unload()
+		s.draining = false
+		s.net, s.cutNet = context.WithCancel(s.ctx)
+		if !s.closing && (s.checkAll || s.wanted() && !s.complete()) {
+			s.open()
+		}
+	}
+	s.publish()
+}
+
+// finished reports whether the session has nothing left to do for now.
+func (s *session) finished() bool {
+	if s.pending > 0 || s.draining || len(s.swarm.peers) > 0 || len(s.waiting) > 0 || s.phase != resting && s.phase != moving {
+		s.busyAt = time.Now()
+		return false
+	}
+	if s.phase == resting {
+		return true
+	}
+	if !s.complete() || s.resume.dirty() {
+		return false
+	}
+	return time.Since(s.busyAt) >= parkAfter
+}
+
+// leave ends the session and sets the alarm for the next one.
+func (s *session) leave() bool {
+	s.unload()
+	s.t.record = s.record
+	s.publish()
+	next, ok := s.tell.next()
+	if !s.t.park() {
+		return false
+	}
+	if ok && s.wanted() {
+		s.e.alarms.set(s.t, next)
+	}
+	return true
+}
+
+// fail stops the torrent with a reason that stays until the user acts.
+func (s *session) fail(err error) {
+	s.log.Error().Err(err).Str("name", s.record.Name).Msg("torrent failed")
+	s.record.Error = err.Error()
+	s.saveRecord()
+	s.drain()
+}
+
+// saveRecord stores what the user decided, or what went wrong.
+func (s *session) saveRecord() error {
+	err := s.e.cfg.Store.UpdateTorrent(s.t.hash, func(r *storage.Torrent) {
+		r.Stopped, r.Error = s.record.Stopped, s.record.Error
+	})
+	if err != nil {
+		s.log.Error().Err(err).Msg("store torrent")
+	}
+	return err
+}
+
+// The user's commands.
+
+func (s *session) start() error {
+	if s.closing {
+		return ErrClosed
+	}
+	if s.wanted() {
+		return nil
+	}
+	s.record.Stopped, s.record.Error = false, ""
+	if err := s.saveRecord(); err != nil {
+		return fmt.Errorf("start %s: %w", s.t.hash, err)
+	}
+	s.tell.restart(s)
+	s.announceTick(time.Now())
+	if s.phase == resting && !s.draining && !s.complete() {
+		s.open()
+	}
+	return nil
+}
+
+func (s *session) stop() error {
+	s.record.Stopped, s.record.Error = true, ""
+	if err := s.saveRecord(); err != nil {
+		return fmt.Errorf("stop %s: %w", s.t.hash, err)
+	}
+	s.drain()
+	return nil
+}
+
+func (s *session) startRecheck() error {
+	if s.closing {
+		return ErrClosed
+	}
+	s.record.Error = ""
+	if err := s.saveRecord(); err != nil {
+		return fmt.Errorf("recheck %s: %w", s.t.hash, err)
+	}
+	s.checkAll = true
+	s.drain()
+	return nil
+}
+
+func (s *session) reannounce() error {
+	s.tell.force(time.Now())
+	return nil
+}
+
+// finish stops the torrent for good.
+func (s *session) finish() error {
+	s.t.finish()
+	s.record.Stopped = true
+	s.drain()
+	return nil
+}
+
+// publish updates what List shows, and tells the world about a new state.
+func (s *session) publish() {
+	old := s.t.snapshot()
+	st := s.status()
+	s.t.publish(st)
+	if st.State != old.State || st.Error != old.Error {
+		s.e.cfg.Events.Publish(event.TorrentState{InfoHash: st.InfoHash.String(), Name: st.Name, State: string(st.State), Error: st.Error})
+	}
+}

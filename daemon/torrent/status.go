@@ -1,0 +1,113 @@
+package torrent
+
+import (
+	"time"
+
+	"lorrent/daemon/torrent/metainfo"
+)
+
+// State is what a torrent is doing.
+type State string
+
+// The states a torrent can be in. Metadata is kept for magnet links.
+const (
+	Queued      State = "queued"
+	Metadata    State = "metadata"
+	Checking    State = "checking"
+	Downloading State = "downloading"
+	Seeding     State = "seeding"
+	Stopped     State = "stopped"
+	Failed      State = "error"
+)
+
+// Status is a torrent at one moment. Sizes are bytes, rates bytes per second,
+// unknown numbers -1.
+type Status struct {
+	InfoHash        metainfo.Hash
+	Name            string
+	State           State
+	Error           string // why State is Failed, or what is in the way
+	Dir             string
+	TotalBytes      int64
+	VerifiedBytes   int64 // hashed right and written
+	CheckedBytes    int64 // progress of a recheck, -1 outside one
+	DownloadedBytes int64 // payload received, ever
+	UploadedBytes   int64
+	WastedBytes     int64 // received twice or with a wrong hash
+	DownloadRate    int64
+	UploadRate      int64
+	Peers           int
+	Seeds           int // of Peers
+	ETASeconds      int64
+	Private         bool
+	PieceLength     int64
+	NumPieces       int
+	NumFiles        int
+	AddedAt         time.Time
+	CompletedAt     time.Time // zero until complete
+}
+
+// Detail is a Status with everything behind it.
+type Detail struct {
+	Status
+	Files        []FileStatus
+	Peers        []PeerStatus
+	Trackers     []TrackerStatus
+	Pieces       []byte // verified pieces in wire order (BEP 3)
+	Availability []int  // copies of each piece among the peers; nil when there are none
+}
+
+// FileStatus is one file. Path is relative to the torrent's directory, with
+// "/" between names.
+type FileStatus struct {
+	Path          string
+	Length        int64
+	VerifiedBytes int64
+}
+
+// PeerStatus is one connection.
+type PeerStatus struct {
+	Address        string
+	Client         string
+	Direction      string // "in" or "out"
+	Source         string // "tracker" or "incoming"
+	Progress       float64
+	DownloadRate   int64
+	UploadRate     int64
+	Downloaded     int64
+	Uploaded       int64
+	Choking        bool // we choke it
+	Interested     bool
+	PeerChoking    bool
+	PeerInterested bool
+	Snubbed        bool
+	Requests       int
+	QueuedUploads  int
+}
+
+// TrackerStatus is one announce URL and what it last said.
+type TrackerStatus struct {
+	URL           string
+	Tier          int
+	State         string // "idle" "announcing" "ok" "error"
+	Error         string
+	Warning       string
+	Seeders       int
+	Leechers      int
+	Downloaded    int
+	LastAnnounce  time.Time
+	NextAnnounce  time.Time
+	PeersReceived int
+}
+
+// Stats sums up the engine.
+type Stats struct {
+	Torrents       int
+	ByState        map[State]int
+	Peers          int
+	DownloadRate   int64
+	UploadRate     int64
+	ListenAddress  string
+	BufferBytes    int64 // of pieces that are being filled or written
+	DiskQueueBytes int64 // of pieces that wait for the disk
+}

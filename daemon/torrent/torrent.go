@@ -1,0 +1,159 @@
+package torrent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/tracker"
+	"lorrent/storage"
+)
+
+// maxInbox bounds the closures that wait for a session.
+const maxInbox = 1024
+
+// torrent is the handle of one torrent: all that an idle one costs. Its
+// session, the actor, runs only while there is something to do.
+type torrent struct {
+	e    *Engine
+	hash metainfo.Hash
+
+	status atomic.Pointer[Status] // what List shows; written by the session
+
+	mu       sync.Mutex // may be held while taking the engine's, never the other way round
+	inbox    []func(*session)
+	running  bool
+	finished bool          // being removed: nothing may be posted any more
+	ended    chan struct{} // closed when a finished torrent's session is over
+	signal   chan struct{} // the inbox has something
+
+	// handed from session to session
+	record storage.Torrent
+	tiers  *tracker.Tiers
+}
+
+func newTorrent(e *Engine, r storage.Torrent) *torrent {
+	t := &torrent{e: e, hash: r.InfoHash, record: r, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
+	t.publish(statusOf(r))
+	return t
+}
+
+// statusOf is the status of a torrent nobody is working on.
+func statusOf(r storage.Torrent) Status {
+	s := Status{
+		InfoHash:        r.InfoHash,
+		Name:            r.Name,
+		State:           Queued,
+		Error:           r.Error,
+		Dir:             r.Dir,
+		TotalBytes:      r.TotalBytes,
+		VerifiedBytes:   r.VerifiedBytes,
+		CheckedBytes:    -1,
+		DownloadedBytes: r.DownloadedBytes,
+		UploadedBytes:   r.UploadedBytes,
+		WastedBytes:     r.WastedBytes,
+		ETASeconds:      -1,
+		Private:         r.Private,
+		PieceLength:     r.PieceLength,
+		NumPieces:       r.NumPieces,
+		NumFiles:        r.NumFiles,
+		AddedAt:         r.AddedAt,
+		CompletedAt:     r.CompletedAt,
+	}
+	switch {
+	case r.Stopped:
+		s.State = Stopped
+	case r.Error != "":
+		s.State = Failed
+	case r.VerifiedBytes == r.TotalBytes:
+		s.State, s.ETASeconds = Seeding, 0
+	}
+	return s
+}
+
+func (t *torrent) snapshot() Status { return *t.status.Load() }
+
+func (t *torrent) publish(s Status) { t.status.Store(&s) }
+
+// wantsToRun reports whether the torrent is neither stopped nor failed.
+func (t *torrent) wantsToRun() bool {
+	state := t.snapshot().State
+	return state != Stopped && state != Failed
+}
+
+// post hands a closure to the session, and starts one if there is none.
+func (t *torrent) post(fn func(*session)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.finished {
+		return ErrNotFound
+	}
+	if len(t.inbox) >= maxInbox {
+		return fmt.Errorf("torrent %s is too busy", t.hash)
+	}
+	if t.running {
+		t.inbox = append(t.inbox, fn)
+		select {
+		case t.signal <- struct{}{}:
+		default:
+		}
+		return nil
+	}
+	if !t.e.launch(func(ctx context.Context) { newSession(t).run(ctx) }) {
+		return ErrClosed
+	}
+	t.inbox = append(t.inbox, fn)
+	t.running = true
+	t.signal <- struct{}{}
+	return nil
+}
+
+// call runs fn in the session and waits for its answer.
+func (t *torrent) call(ctx context.Context, fn func(*session) error) error {
+	answer := make(chan error, 1)
+	if err := t.post(func(s *session) { answer <- fn(s) }); err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take empties the inbox.
+func (t *torrent) take() []func(*session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	inbox := t.inbox
+	t.inbox = nil
+	return inbox
+}
+
+// park ends the session unless something came in meanwhile.
+func (t *torrent) park() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.inbox) > 0 {
+		return false
+	}
+	t.running = false
+	select {
+	case <-t.signal:
+	default:
+	}
+	if t.finished {
+		close(t.ended)
+	}
+	return true
+}
+
+// finish refuses everything from now on.
+func (t *torrent) finish() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.finished = true
+}
