@@ -1,0 +1,163 @@
+package lora
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"lorrent/daemon/event"
+	"lorrent/lora/ether"
+	"lorrent/lora/modem/boardtest"
+)
+
+func TestParseRadio(t *testing.T) {
+	good := []struct {
+		spec    string
+		kind    radioKind
+		address string
+		ether   ether.Config
+	}{
+		{"off", radioOff, "", ether.Config{Speedup: 1}},
+		{"sim", radioSim, "", ether.Config{Speedup: 1}},
+		{"sim?loss=0.2&speedup=50&seed=7", radioSim, "", ether.Config{Loss: 0.2, Speedup: 50, Seed: 7}},
+		{"udp:239.76.82.84:8976", radioUDP, "239.76.82.84:8976", ether.Config{Speedup: 1}},
+		{"udp:239.76.82.84:8976?loss=1", radioUDP, "239.76.82.84:8976", ether.Config{Loss: 1, Speedup: 1}},
+		{"serial:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
+		{"tcp:board.local:4403", radioTCP, "board.local:4403", ether.Config{Speedup: 1}},
+		{"tcp:[::1]:4403", radioTCP, "[::1]:4403", ether.Config{Speedup: 1}},
+	}
+	for _, test := range good {
+		t.Run(test.spec, func(t *testing.T) {
+			cfg := Config{Radio: test.spec, Speedup: 1}
+			r, err := parseRadio(cfg)
+			if err != nil || r.kind != test.kind || r.address != test.address || r.ether != test.ether {
+				t.Errorf("parseRadio = %+v, %v", r, err)
+			}
+		})
+	}
+	bad := []string{
+		"", "on", "sim:1", "off:", "udp", "udp:239.76.82.84", "udp:127.0.0.1:8976", "udp:[ff02::1]:8976", "udp:239.76.82.84:0",
+		"serial", "serial:", "tcp:", "tcp:host", "tcp::4403", "tcp:host:0", "tcp:host:port", "tcp:host:70000",
+		"sim?loss=1.1", "sim?loss=-1", "sim?loss=NaN", "sim?speedup=0", "sim?speedup=Inf", "sim?seed=x", "sim?colour=red", "sim?%zz",
+		"serial:/dev/ttyUSB0?loss=0.5", "off?loss=0.5",
+	}
+	for _, spec := range bad {
+		t.Run("bad "+spec, func(t *testing.T) {
+			if r, err := parseRadio(Config{Radio: spec, Speedup: 1}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", spec)) {
+				t.Errorf("parseRadio = %+v, %v; want an error that quotes it", r, err)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	db := openStore(t, filepath.Join(t.TempDir(), "lorrent.db"))
+	tests := []struct {
+		name   string
+		change func(*Config)
+	}{
+		{"unknown radio", func(c *Config) { c.Radio = "bluetooth" }},
+		{"negative loss", func(c *Config) { c.Loss = -0.1 }},
+		{"more than all lost", func(c *Config) { c.Loss = 2 }},
+		{"negative speedup", func(c *Config) { c.Speedup = -1 }},
+		{"SF13", func(c *Config) { c.Settings.BandwidthHz, c.Settings.SpreadingFactor = 125_000, 13 }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cfg := Config{Radio: "sim", Store: db, Events: event.New(1), Log: zerolog.Nop()}
+			test.change(&cfg)
+			if _, err := New(cfg); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func TestNodeID(t *testing.T) {
+	good := map[string]uint32{
+		"!89abcdef": 0x89ABCDEF, "89abcdef": 0x89ABCDEF, "!89ABCDEF": 0x89ABCDEF, "00000001": 1,
+		"all": Broadcast, "ALL": Broadcast, "*": Broadcast, "!ffffffff": Broadcast,
+	}
+	for s, want := range good {
+		if got, err := ParseNodeID(s); err != nil || got != want {
+			t.Errorf("ParseNodeID(%q) = %08x, %v; want %08x", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "!", "!89abcde", "!89abcdef0", "!!9abcdef", "+9abcdef", "0x9abcde", "!00000000", "everyone"} {
+		if got, err := ParseNodeID(s); err == nil {
+			t.Errorf("ParseNodeID(%q) = %08x, want an error", s, got)
+		}
+	}
+	for _, id := range []uint32{1, 0x89ABCDEF, Broadcast} {
+		if back, err := ParseNodeID(FormatNodeID(id)); err != nil || back != id {
+			t.Errorf("%08x reads back as %08x, %v", id, back, err)
+		}
+	}
+}
+
+// Two bridges on the air that the processes of a machine share, in real time.
+func TestSharedAir(t *testing.T) {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	radio := fmt.Sprintf("udp:239.76.82.84:%d?speedup=20&loss=0.1", c.LocalAddr().(*net.UDPAddr).Port)
+	c.Close()
+	join := func(c *Config) { c.Radio = radio }
+	a, b := newStation(t, nil, join), newStation(t, nil, join)
+	a.run()
+	b.run()
+	var want []string
+	for i := range 5 {
+		want = append(want, fmt.Sprint(i))
+		a.send(b.node, want[i])
+		b.send(a.node, want[i])
+	}
+	await(t, time.Minute, "delivery", func() bool { return a.Status().Queued == 0 && b.Status().Queued == 0 })
+	for _, s := range []*station{a, b} {
+		if got := s.inbox(); !slices.Equal(got, want) || s.states()["delivered"] != len(want) {
+			t.Errorf("inbox %q, sent %v; want %q and as many delivered", got, s.states(), want)
+		}
+	}
+}
+
+// Two boards at serial ports, joined by a wire for an air. One is unplugged,
+// and replaced by one at another port.
+func TestBoards(t *testing.T) {
+	var near, far *boardtest.Board
+	near = boardtest.New(t, func(packet []byte) { far.Deliver(packet, -90, 5) })
+	far = boardtest.New(t, func(packet []byte) { near.Deliver(packet, -91, 4.5) })
+	a := newStation(t, nil, func(c *Config) { c.Radio = "serial:" + near.Path() })
+	b := newStation(t, nil, func(c *Config) { c.Radio = "serial:" + far.Path() })
+	b.run()
+	a.run()
+	if set, power := near.Radio(); set.FrequencyHz != 869_525_000 || set.SpreadingFactor != 9 || power != 14 {
+		t.Errorf("board set to %+v at %d dBm", set, power)
+	}
+	a.send(b.node, "hello")
+	await(t, 20*time.Second, "delivery", func() bool { return a.states()["delivered"] == 1 })
+	if nodes := b.Nodes(); len(nodes) != 1 || nodes[0].ID != a.node || nodes[0].RSSIdBm != -90 || nodes[0].SNRdB != 5 {
+		t.Errorf("heard %+v", nodes)
+	}
+	near.Unplug()
+	if err := <-a.ended; err == nil || errors.Is(err, context.Canceled) {
+		t.Fatalf("Run without its board returned %v", err)
+	}
+	a.ended = nil
+	a.send(b.node, "meanwhile")
+	near = boardtest.New(t, func(packet []byte) { far.Deliver(packet, -90, 5) })
+	again := stationOn(t, a.cfg.Store, a.path, nil, func(c *Config) { c.Radio = "serial:" + near.Path() })
+	again.run()
+	await(t, 20*time.Second, "delivery", func() bool { return again.states()["delivered"] == 2 })
+	if got := b.inbox(); !slices.Equal(got, []string{"hello", "meanwhile"}) {
+		t.Errorf("inbox %q", got)
+	}
+}

@@ -1,0 +1,90 @@
+package lora
+
+import (
+	"time"
+
+	"lorrent/storage"
+)
+
+// Status is a copy of how the bridge stands. Counters start at zero with the
+// process.
+type Status struct {
+	Radio  string // as configured: "off", "sim", "serial:/dev/ttyUSB0"
+	Up     bool   // the radio is open and configured
+	Error  string // why it is not, or what failed last
+	NodeID uint32
+
+	FrequencyHz     uint32
+	BandwidthHz     uint32
+	SpreadingFactor int
+	CodingRate      int // 5 to 8, for 4/5 to 4/8
+	TxPowerDBm      int
+
+	Queued           int // messages waiting or not yet acknowledged
+	PacketsSent      uint64
+	PacketsReceived  uint64 // well-formed ones, of any sender
+	PacketsBad       uint64 // foreign, damaged or malformed
+	PacketsDuplicate uint64 // messages heard again
+	PacketsLost      uint64 // sent, and not acknowledged in time
+
+	AirtimeUsed  time.Duration // in the last hour
+	AirtimeLimit time.Duration // of an hour
+}
+
+// Node is a station that was heard.
+type Node struct {
+	ID        uint32
+	LastHeard time.Time
+	RSSIdBm   float64 // of the last packet, 0 when the modem did not say
+	SNRdB     float64 // of the last packet, 0 when the modem did not say
+	Packets   uint64
+}
+
+// Status returns how the bridge stands. It never waits for the radio.
+func (b *Bridge) Status() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := Status{
+		Radio: b.cfg.Radio, Up: b.up, Error: b.failure, NodeID: b.node,
+		Queued:           b.queued(),
+		PacketsSent:      b.counters.sent,
+		PacketsReceived:  b.counters.received,
+		PacketsBad:       b.counters.bad,
+		PacketsDuplicate: b.mesh.Stats().Duplicates,
+		PacketsLost:      b.mesh.Stats().Lost,
+		AirtimeUsed:      b.ledger.Used(time.Now()),
+		AirtimeLimit:     b.ledger.Budget(),
+	}
+	if b.radio.kind != radioOff {
+		r := b.cfg.Settings
+		s.FrequencyHz, s.BandwidthHz, s.TxPowerDBm = r.FrequencyHz, r.BandwidthHz, r.TxPowerDBm
+		s.SpreadingFactor, s.CodingRate = r.SpreadingFactor, r.CodingRate
+	}
+	return s
+}
+
+// Nodes returns the stations heard since the start of the process, latest
+// first, 256 at most.
+func (b *Bridge) Nodes() []Node {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var nodes []Node
+	for _, n := range b.mesh.Nodes() {
+		nodes = append(nodes, Node(n))
+	}
+	return nodes
+}
+
+// Messages returns stored messages, newest last.
+func (b *Bridge) Messages(q storage.MessageQuery) ([]storage.Message, error) {
+	return b.cfg.Store.Messages(q)
+}
+
+// fail logs what went wrong with the store and shows it in Status; the radio
+// goes on.
+func (b *Bridge) fail(err error) {
+	b.mu.Lock()
+	b.failure = err.Error()
+	b.mu.Unlock()
+	b.cfg.Log.Error().Err(err).Msg("lora")
+}
