@@ -104,6 +104,7 @@ func New(cfg Config) (*Bridge, error) {
 		Airtime:     b.timeOnAir,
 		Budget:      b.budget,
 		MaxMessages: cfg.MaxQueued,
+		Turnaround:  turnaround(b.radio.speedup),
 	})
 	if b.radio.kind == radioOff {
 		return b, nil
@@ -111,6 +112,13 @@ func New(cfg Config) (*Bridge, error) {
 	actions, err := b.loadOutbox()
 	b.carryOut(actions, nil) // expiries
 	return b, err
+}
+
+// turnaround is what a receiver takes to answer. A faster air finds the channel
+// free sooner; the database stays as slow as it is.
+func turnaround(speedup float64) time.Duration {
+	const channel, store = 250 * time.Millisecond, 50 * time.Millisecond
+	return store + time.Duration(float64(channel)/speedup)
 }
 
 // complete fills in the defaults and refuses what cannot work.

@@ -35,9 +35,10 @@ type Message struct {
 	Error     string    `json:"error,omitzero"`
 }
 
-// pending reports whether the message belongs into the outbox.
+// pending reports whether the message belongs into the outbox. Nobody
+// acknowledges a broadcast, so that sent is the end of one.
 func (m *Message) pending() bool {
-	return m.Outgoing && (m.State == "queued" || m.State == "sent")
+	return m.Outgoing && (m.State == "queued" || m.State == "sent" && m.To != broadcast)
 }
 
 func (m *Message) direction() byte {

@@ -90,13 +90,15 @@ func TestDuplicatesAreRefusedForever(t *testing.T) {
 func TestOutboxFollowsTheState(t *testing.T) {
 	db := openTest(t)
 	add(t, db, outgoing(1, 7), incoming(1, 7, us), outgoing(2, 7), outgoing(3, 8),
-		Message{ID: "odd", State: "queued"}) // not outgoing
+		Message{ID: "odd", State: "queued"}, // not outgoing
+		outgoing(5, broadcast))
 	for _, step := range []struct {
 		seq   uint64
 		state string
 		want  []uint64
 	}{
-		{1, "sent", []uint64{1, 3, 4}}, {3, "delivered", []uint64{1, 4}}, {4, "failed", []uint64{1}},
+		{1, "sent", []uint64{1, 3, 4, 6}}, {6, "sent", []uint64{1, 3, 4}}, // nobody acknowledges a broadcast
+		{3, "delivered", []uint64{1, 4}}, {4, "failed", []uint64{1}},
 		{1, "expired", nil}, {4, "queued", []uint64{4}},
 	} {
 		if err := db.UpdateMessage(step.seq, func(m *Message) { m.State = step.state }); err != nil {
