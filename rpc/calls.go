@@ -1,0 +1,98 @@
+package rpc
+
+import "context"
+
+// The calls below are Client.Call with their types filled in, one for each
+// method of the daemon. What they do is told in the OpenRPC document that
+// rpc.discover returns.
+
+// TorrentAdd adds a torrent; adding a known one changes nothing.
+func (c *Client) TorrentAdd(ctx context.Context, args TorrentAddArgs) (TorrentAddReply, error) {
+	return call[TorrentAddReply](ctx, c, "Torrent.Add", args)
+}
+
+// TorrentList returns every torrent, oldest first.
+func (c *Client) TorrentList(ctx context.Context, args Empty) (TorrentListReply, error) {
+	return call[TorrentListReply](ctx, c, "Torrent.List", args)
+}
+
+// TorrentGet returns one torrent with the long lists that args asks for.
+func (c *Client) TorrentGet(ctx context.Context, args TorrentGetArgs) (TorrentDetail, error) {
+	return call[TorrentDetail](ctx, c, "Torrent.Get", args)
+}
+
+// TorrentStart lets a stopped or failed torrent run.
+func (c *Client) TorrentStart(ctx context.Context, args TorrentArgs) (Empty, error) {
+	return call[Empty](ctx, c, "Torrent.Start", args)
+}
+
+// TorrentStop stops a torrent until it is started again.
+func (c *Client) TorrentStop(ctx context.Context, args TorrentArgs) (Empty, error) {
+	return call[Empty](ctx, c, "Torrent.Stop", args)
+}
+
+// TorrentRemove forgets a torrent and, when asked, deletes its files.
+func (c *Client) TorrentRemove(ctx context.Context, args TorrentRemoveArgs) (Empty, error) {
+	return call[Empty](ctx, c, "Torrent.Remove", args)
+}
+
+// TorrentRecheck starts hashing what is on disk.
+func (c *Client) TorrentRecheck(ctx context.Context, args TorrentArgs) (Empty, error) {
+	return call[Empty](ctx, c, "Torrent.Recheck", args)
+}
+
+// TorrentReannounce asks the trackers for peers now.
+func (c *Client) TorrentReannounce(ctx context.Context, args TorrentArgs) (Empty, error) {
+	return call[Empty](ctx, c, "Torrent.Reannounce", args)
+}
+
+// MessageSend stores a message and queues it for the radio.
+func (c *Client) MessageSend(ctx context.Context, args MessageSendArgs) (MessageReply, error) {
+	return call[MessageReply](ctx, c, "Message.Send", args)
+}
+
+// MessageList pages through the stored messages.
+func (c *Client) MessageList(ctx context.Context, args MessageListArgs) (MessageListReply, error) {
+	return call[MessageListReply](ctx, c, "Message.List", args)
+}
+
+// MessageGet returns one message.
+func (c *Client) MessageGet(ctx context.Context, args MessageArgs) (MessageReply, error) {
+	return call[MessageReply](ctx, c, "Message.Get", args)
+}
+
+// LoRaStatus describes the radio.
+func (c *Client) LoRaStatus(ctx context.Context, args Empty) (LoRaStatus, error) {
+	return call[LoRaStatus](ctx, c, "LoRa.Status", args)
+}
+
+// LoRaNodes returns the stations heard, latest first.
+func (c *Client) LoRaNodes(ctx context.Context, args Empty) (NodesReply, error) {
+	return call[NodesReply](ctx, c, "LoRa.Nodes", args)
+}
+
+// EventPoll waits for events after a cursor.
+func (c *Client) EventPoll(ctx context.Context, args EventPollArgs) (EventPollReply, error) {
+	return call[EventPollReply](ctx, c, "Event.Poll", args)
+}
+
+// DaemonStatus describes the daemon.
+func (c *Client) DaemonStatus(ctx context.Context, args Empty) (DaemonStatus, error) {
+	return call[DaemonStatus](ctx, c, "Daemon.Status", args)
+}
+
+// DaemonVersion says what runs.
+func (c *Client) DaemonVersion(ctx context.Context, args Empty) (Version, error) {
+	return call[Version](ctx, c, "Daemon.Version", args)
+}
+
+// DaemonShutdown asks the daemon to end in order. It answers before it does.
+func (c *Client) DaemonShutdown(ctx context.Context, args Empty) (Empty, error) {
+	return call[Empty](ctx, c, "Daemon.Shutdown", args)
+}
+
+func call[R any](ctx context.Context, c *Client, method string, args any) (R, error) {
+	var reply R
+	err := c.Call(ctx, method, args, &reply)
+	return reply, err
+}

@@ -1,0 +1,98 @@
+package rpc
+
+import "time"
+
+// States of a message. Incoming ones are always MessageReceived.
+const (
+	MessageQueued    = "queued"    // stored, not on air yet
+	MessageSent      = "sent"      // on air, not acknowledged
+	MessageDelivered = "delivered" // the receiver has stored it
+	MessageExpired   = "expired"   // no acknowledgement in time
+	MessageFailed    = "failed"    // the radio refused it for good
+	MessageReceived  = "received"
+)
+
+// Message is one text message. Nodes are written "!89abcdef"; To is "all" for
+// a broadcast.
+type Message struct {
+	Seq       uint64     `json:"seq"` // order in this daemon's store
+	ID        string     `json:"id"`  // the same at both ends
+	From      string     `json:"from"`
+	To        string     `json:"to"`
+	Text      string     `json:"text"`
+	Outgoing  bool       `json:"outgoing"`
+	State     string     `json:"state"`
+	CreatedAt time.Time  `json:"createdAt"`
+	UpdatedAt time.Time  `json:"updatedAt"`
+	ExpiresAt *time.Time `json:"expiresAt"`
+	Attempts  int        `json:"attempts"` // times on air
+	RSSIdBm   float64    `json:"rssiDbm"`  // of the packet that brought it; 0 for ours
+	SNRdB     float64    `json:"snrDb"`
+	Error     string     `json:"error"`
+}
+
+// MessageSendArgs is a text for a node ("!89abcdef") or for everyone ("all").
+type MessageSendArgs struct {
+	To   string `json:"to"`
+	Text string `json:"text"`
+}
+
+// MessageReply is one message; when Message.Send answers, it is stored.
+type MessageReply struct {
+	Message Message `json:"message"`
+}
+
+// MessageListArgs pages through the store. Zero values mean no restriction.
+type MessageListArgs struct {
+	AfterSeq  uint64 `json:"afterSeq,omitempty"`
+	BeforeSeq uint64 `json:"beforeSeq,omitempty"`
+	Limit     int    `json:"limit,omitempty"`     // newest that many; 100 when 0, 1000 at most
+	Peer      string `json:"peer,omitempty"`      // only with this node
+	Direction string `json:"direction,omitempty"` // "in" or "out"
+}
+
+// MessageListReply is a page, newest last.
+type MessageListReply struct {
+	Messages []Message `json:"messages"`
+}
+
+// MessageArgs names one message by its ID.
+type MessageArgs struct {
+	ID string `json:"id"`
+}
+
+// LoRaStatus is the reply of LoRa.Status.
+type LoRaStatus struct {
+	Radio               string  `json:"radio"` // as configured: "off", "sim", "serial:…"
+	Up                  bool    `json:"up"`
+	Error               string  `json:"error"`
+	NodeID              string  `json:"nodeId"`
+	FrequencyHz         int64   `json:"frequencyHz"`
+	BandwidthHz         int64   `json:"bandwidthHz"`
+	SpreadingFactor     int     `json:"spreadingFactor"`
+	CodingRate          int     `json:"codingRate"` // 5 to 8, for 4/5 to 4/8
+	TxPowerDBm          int     `json:"txPowerDbm"`
+	Queued              int     `json:"queued"` // messages waiting or unacknowledged
+	PacketsSent         int64   `json:"packetsSent"`
+	PacketsReceived     int64   `json:"packetsReceived"`
+	PacketsBad          int64   `json:"packetsBad"` // not ours, damaged or malformed
+	PacketsDuplicate    int64   `json:"packetsDuplicate"`
+	PacketsLost         int64   `json:"packetsLost"`        // sent, and not acknowledged in time
+	AirtimeUsedSeconds  float64 `json:"airtimeUsedSeconds"` // in the last hour
+	AirtimeLimitSeconds float64 `json:"airtimeLimitSeconds"`
+	Nodes               int     `json:"nodes"`
+}
+
+// Node is a station that was heard.
+type Node struct {
+	ID        string    `json:"id"`
+	LastHeard time.Time `json:"lastHeard"`
+	RSSIdBm   float64   `json:"rssiDbm"`
+	SNRdB     float64   `json:"snrDb"`
+	Packets   int64     `json:"packets"`
+}
+
+// NodesReply is every node heard, latest first.
+type NodesReply struct {
+	Nodes []Node `json:"nodes"`
+}

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"slices"
+	"syscall"
+	"time"
+
+	"lorrent/rpc"
+)
+
+const (
+	fetchTimeout = 30 * time.Second
+	maxRedirects = 5
+)
+
+// fetch gets a .torrent by HTTP. A client may name any host, also one of this
+// network. A server of the internet may not: once an answer has come from a
+// public address, a redirect to a private one is refused, whatever its name,
+// as the address is looked at when the connection is made.
+func fetch(ctx context.Context, address string) ([]byte, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, failure(rpc.CodeInvalid, "url: %v", errors.Unwrap(err))
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, failure(rpc.CodeInvalid, "url: scheme %q is neither http nor https", clip(u.Scheme, 20))
+	case u.Hostname() == "":
+		return nil, failure(rpc.CodeInvalid, "url: no host")
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	data, err := new(fetcher).get(ctx, u)
+	if err == nil {
+		return data, nil
+	}
+	// Without url.Error, which repeats the URL: it may hold a passkey, and
+	// error messages travel.
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no complete answer within %v", fetchTimeout)
+	}
+	return nil, failure(rpc.CodeFetch, "url: %s: %v", u.Hostname(), err)
+}
+
+// fetcher is the state of one fetch, used by one request after the other.
+type fetcher struct {
+	here   bool // the connection in use goes to a public address
+	public bool // a public address has answered
+}
+
+func (f *fetcher) get(ctx context.Context, u *url.URL) ([]byte, error) {
+	dialer := net.Dialer{Timeout: 10 * time.Second, Control: f.checkDial}
+	transport := &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		DisableKeepAlives:      true, // each hop is dialled, and so checked
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport, CheckRedirect: f.checkRedirect}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { f.here = !private(addrOf(info.Conn.RemoteAddr().String())) },
+	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "lorrent")
+	req.Header.Set("Accept", "application/x-bittorrent, */*;q=0.1")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("HTTP %s", resp.Status)
+	}
+	return readLimited(resp.Body)
+}
+
+func (f *fetcher) checkRedirect(req *http.Request, via []*http.Request) error {
+	f.public = f.public || f.here
+	if len(via) > maxRedirects {
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	}
+	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return fmt.Errorf("redirect to scheme %q", clip(req.URL.Scheme, 20))
+	}
+	return nil
+}
+
+func (f *fetcher) checkDial(_, address string, _ syscall.RawConn) error {
+	if ip := addrOf(address); f.public && private(ip) {
+		return fmt.Errorf("redirect from the internet to the private address %s refused", ip)
+	}
+	return nil
+}
+
+// addrOf is the IP of an "ip:port", invalid when it is none.
+func addrOf(address string) netip.Addr {
+	ap, _ := netip.ParseAddrPort(address)
+	return ap.Addr().WithZone("")
+}
+
+// private says whether an address is of this machine or its neighbourhood, or
+// of no host at all. IPv6 addresses that carry an IPv4 one count as that.
+func private(ip netip.Addr) bool {
+	ip = embedded(ip.Unmap())
+	if !ip.IsValid() || !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		return true // loopback, link-local and multicast are no global unicast
+	}
+	return slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// reserved are the IPv4 ranges of RFC 6890 that package netip does not know.
+var reserved = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"), // shared by a provider's customers
+	netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("240.0.0.0/4"),
+}
+
+// embedded returns the IPv4 address inside a NAT64 (64:ff9b::/96) or 6to4
+// (2002::/16) address, and other addresses as they are.
+func embedded(ip netip.Addr) netip.Addr {
+	if !ip.Is6() {
+		return ip
+	}
+	b := ip.As16()
+	switch {
+	case netip.MustParsePrefix("64:ff9b::/96").Contains(ip):
+		return netip.AddrFrom4([4]byte(b[12:16]))
+	case netip.MustParsePrefix("2002::/16").Contains(ip):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return ip
+}

@@ -1,0 +1,126 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"lorrent/lora"
+	"lorrent/rpc"
+	"lorrent/storage"
+)
+
+func TestMessageSend(t *testing.T) {
+	f := start(t, nil)
+	c, ctx := f.client(t), t.Context()
+	reply, err := c.MessageSend(ctx, rpc.MessageSendArgs{To: "!89abcdef", Text: "hello ☀"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := reply.Message; m.To != "!89abcdef" || m.From != "!00000007" || m.Text != "hello ☀" || m.Seq != 1 || !m.Outgoing || m.State != rpc.MessageQueued || m.ExpiresAt != nil {
+		t.Errorf("got %+v", m)
+	}
+	if reply, err = c.MessageSend(ctx, rpc.MessageSendArgs{To: "all", Text: "x"}); err != nil || reply.Message.To != "all" {
+		t.Errorf("got %+v %v", reply, err)
+	}
+	_, err = c.MessageSend(ctx, rpc.MessageSendArgs{Text: "x"})
+	wantError(t, err, rpc.CodeInvalidParams, "to: missing")
+	_, err = c.MessageSend(ctx, rpc.MessageSendArgs{To: "bob", Text: "x"})
+	wantError(t, err, rpc.CodeInvalid, "to: node id")
+	f.lora.err = fmt.Errorf("%w: 300 bytes", lora.ErrTooLong)
+	_, err = c.MessageSend(ctx, rpc.MessageSendArgs{To: "all", Text: "x"})
+	wantError(t, err, rpc.CodeInvalid, "300 bytes")
+}
+
+func TestMessageList(t *testing.T) {
+	f := start(t, nil)
+	c, ctx := f.client(t), t.Context()
+	tests := []struct {
+		name string
+		args rpc.MessageListArgs
+		want string // the query, or what the error says
+		code int
+	}{
+		{"default", rpc.MessageListArgs{}, "{AfterSeq:0 BeforeSeq:0 Limit:100 Peer:<nil> Incoming:false Outgoing:false}", 0},
+		{"page", rpc.MessageListArgs{AfterSeq: 3, BeforeSeq: 9, Limit: 1000, Direction: "in"}, "{AfterSeq:3 BeforeSeq:9 Limit:1000 Peer:<nil> Incoming:true Outgoing:false}", 0},
+		{"out", rpc.MessageListArgs{Limit: 1, Direction: "out"}, "{AfterSeq:0 BeforeSeq:0 Limit:1 Peer:<nil> Incoming:false Outgoing:true}", 0},
+		{"limit too large", rpc.MessageListArgs{Limit: 1001}, "limit: want 0 to 1000", rpc.CodeInvalidParams},
+		{"limit negative", rpc.MessageListArgs{Limit: -1}, "limit: want 0 to 1000", rpc.CodeInvalidParams},
+		{"direction", rpc.MessageListArgs{Direction: "up"}, `direction: want "in" or "out"`, rpc.CodeInvalidParams},
+		{"peer", rpc.MessageListArgs{Peer: "x"}, "peer: node id", rpc.CodeInvalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			reply, err := c.MessageList(ctx, tt.args)
+			if tt.code != 0 {
+				wantError(t, err, tt.code, tt.want)
+				return
+			}
+			if err != nil || reply.Messages == nil {
+				t.Fatalf("got %+v %v", reply, err)
+			}
+			if got := fmt.Sprintf("%+v", f.lora.queries[len(f.lora.queries)-1]); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+	if _, err := c.MessageList(ctx, rpc.MessageListArgs{Peer: "!89abcdef"}); err != nil {
+		t.Fatal(err)
+	}
+	if peer := f.lora.queries[len(f.lora.queries)-1].Peer; peer == nil || *peer != 0x89abcdef {
+		t.Errorf("peer %v", peer)
+	}
+}
+
+func TestMessageGet(t *testing.T) {
+	f := start(t, nil)
+	c, ctx := f.client(t), t.Context()
+	expires := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
+	for seq := range uint64(2500) {
+		f.lora.messages = append(f.lora.messages, storage.Message{
+			Seq: seq + 1, ID: fmt.Sprintf("%016x", seq), From: 1, To: lora.Broadcast, RSSIdBm: math.NaN(), SNRdB: -7.5, ExpiresAt: expires,
+		})
+	}
+	for _, seq := range []uint64{0, 499, 500, 1499, 1500, 2499} {
+		reply, err := c.MessageGet(ctx, rpc.MessageArgs{ID: fmt.Sprintf("%016x", seq)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := reply.Message; m.Seq != seq+1 || m.RSSIdBm != 0 || m.SNRdB != -7.5 || m.To != "all" || !m.ExpiresAt.Equal(expires) {
+			t.Errorf("%d: got %+v", seq, m)
+		}
+	}
+	_, err := c.MessageGet(ctx, rpc.MessageArgs{ID: "nope"})
+	wantError(t, err, rpc.CodeNotFound, `no message "nope"`)
+	_, err = c.MessageGet(ctx, rpc.MessageArgs{})
+	wantError(t, err, rpc.CodeInvalidParams, "id: missing")
+	f.lora.messages = f.lora.messages[:1000] // ends with a full page
+	_, err = c.MessageGet(ctx, rpc.MessageArgs{ID: "nope"})
+	wantError(t, err, rpc.CodeNotFound, "nope")
+}
+
+func TestLoRa(t *testing.T) {
+	f := start(t, nil)
+	c, ctx := f.client(t), t.Context()
+	heard := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
+	f.lora.nodes = []lora.Node{{ID: 0x1234, LastHeard: heard, RSSIdBm: -100, SNRdB: math.Inf(1), Packets: 3}}
+	f.lora.status = lora.Status{
+		Radio: "sim", Up: true, Error: "e", NodeID: 0xa, FrequencyHz: 1, BandwidthHz: 2, SpreadingFactor: 3, CodingRate: 4, TxPowerDBm: -5,
+		Queued: 6, PacketsSent: 7, PacketsReceived: 8, PacketsBad: 9, PacketsDuplicate: 10, PacketsLost: 11,
+		AirtimeUsed: 1500 * time.Millisecond, AirtimeLimit: time.Minute,
+	}
+	status, err := c.LoRaStatus(ctx, rpc.Empty{})
+	want := rpc.LoRaStatus{
+		Radio: "sim", Up: true, Error: "e", NodeID: "!0000000a", FrequencyHz: 1, BandwidthHz: 2, SpreadingFactor: 3, CodingRate: 4, TxPowerDBm: -5,
+		Queued: 6, PacketsSent: 7, PacketsReceived: 8, PacketsBad: 9, PacketsDuplicate: 10, PacketsLost: 11,
+		AirtimeUsedSeconds: 1.5, AirtimeLimitSeconds: 60, Nodes: 1,
+	}
+	if err != nil || status != want {
+		t.Errorf("got %+v %v", status, err)
+	}
+	nodes, err := c.LoRaNodes(ctx, rpc.Empty{})
+	if err != nil || len(nodes.Nodes) != 1 || nodes.Nodes[0] != (rpc.Node{ID: "!00001234", LastHeard: heard, RSSIdBm: -100, Packets: 3}) {
+		t.Errorf("got %+v %v", nodes, err)
+	}
+}

@@ -1,0 +1,220 @@
+package server
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"os"
+	"time"
+
+	"lorrent/daemon/torrent"
+	"lorrent/daemon/torrent/metainfo"
+	"lorrent/rpc"
+)
+
+// Engine is what the server wants of the torrent engine.
+type Engine interface {
+	Add(ctx context.Context, metainfo []byte, o torrent.AddOptions) (s torrent.Status, duplicate bool, err error)
+	List() []torrent.Status
+	Get(ctx context.Context, h metainfo.Hash) (torrent.Detail, error)
+	Resolve(prefix string) (metainfo.Hash, error)
+	Start(ctx context.Context, h metainfo.Hash) error
+	Stop(ctx context.Context, h metainfo.Hash) error
+	Recheck(ctx context.Context, h metainfo.Hash) error
+	Reannounce(ctx context.Context, h metainfo.Hash) error
+	Remove(ctx context.Context, h metainfo.Hash, deleteData bool) error
+	Stats() torrent.Stats
+}
+
+// TorrentService answers Torrent.*.
+type TorrentService struct {
+	engine Engine
+	roots  []string // clients may put torrents only below these, if any
+}
+
+// Add adds a torrent from exactly one of metainfo, path and url. It is stored
+// when the answer comes; a known torrent is returned as it is, with duplicate
+// true. The daemon reads path and url itself, with its own rights.
+func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *rpc.TorrentAddReply) error {
+	dir, err := checkDir(args.Dir, s.roots)
+	if err != nil {
+		return err
+	}
+	data, err := readTorrent(r.Context(), args)
+	if err != nil {
+		return err
+	}
+	made, err := makeDir(dir)
+	if err != nil {
+		return err
+	}
+	status, duplicate, err := s.engine.Add(r.Context(), data, torrent.AddOptions{Dir: dir, Paused: args.Paused})
+	if made && (err != nil || duplicate) {
+		os.Remove(dir) // nobody wants it; if it is no longer empty, it stays
+	}
+	if err != nil {
+		return err
+	}
+	*reply = rpc.TorrentAddReply{Torrent: toTorrent(status), Duplicate: duplicate}
+	return nil
+}
+
+// readTorrent fetches the .torrent from wherever the arguments say.
+func readTorrent(ctx context.Context, args *rpc.TorrentAddArgs) ([]byte, error) {
+	given := 0
+	for _, is := range []bool{len(args.Metainfo) > 0, args.Path != "", args.URL != ""} {
+		if is {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		return nil, failure(rpc.CodeInvalidParams, "metainfo, path, url: want exactly one of them, not %d", given)
+	case args.Path != "":
+		return readPath(args.Path)
+	case args.URL != "":
+		return fetch(ctx, args.URL)
+	}
+	return args.Metainfo, nil
+}
+
+// List returns every torrent, oldest first.
+func (s *TorrentService) List(_ *http.Request, _ *rpc.Empty, reply *rpc.TorrentListReply) error {
+	list := s.engine.List()
+	reply.Torrents = make([]rpc.Torrent, len(list))
+	for i, status := range list {
+		reply.Torrents[i] = toTorrent(status)
+	}
+	return nil
+}
+
+// Get returns one torrent, with the long lists that were asked for.
+func (s *TorrentService) Get(r *http.Request, args *rpc.TorrentGetArgs, reply *rpc.TorrentDetail) error {
+	hash, err := s.resolve(args.ID)
+	if err != nil {
+		return err
+	}
+	detail, err := s.engine.Get(r.Context(), hash)
+	if err != nil {
+		return err
+	}
+	reply.Torrent = toTorrent(detail.Status)
+	if args.Files {
+		reply.Files = convert(detail.Files, toFile)
+	}
+	if args.Peers {
+		reply.PeerList = convert(detail.Peers, toPeer)
+	}
+	if args.Trackers {
+		reply.Trackers = convert(detail.Trackers, toTracker)
+	}
+	if args.Pieces {
+		reply.Pieces = detail.Pieces
+		reply.Availability = detail.Availability
+	}
+	return nil
+}
+
+// Start lets a stopped or failed torrent go on.
+func (s *TorrentService) Start(r *http.Request, args *rpc.TorrentArgs, _ *rpc.Empty) error {
+	return s.do(r, args.ID, s.engine.Start)
+}
+
+// Stop ends a torrent's traffic until it is started again.
+func (s *TorrentService) Stop(r *http.Request, args *rpc.TorrentArgs, _ *rpc.Empty) error {
+	return s.do(r, args.ID, s.engine.Stop)
+}
+
+// Recheck starts hashing a torrent's files; events tell how it ends.
+func (s *TorrentService) Recheck(r *http.Request, args *rpc.TorrentArgs, _ *rpc.Empty) error {
+	return s.do(r, args.ID, s.engine.Recheck)
+}
+
+// Reannounce asks a torrent's trackers for peers now.
+func (s *TorrentService) Reannounce(r *http.Request, args *rpc.TorrentArgs, _ *rpc.Empty) error {
+	return s.do(r, args.ID, s.engine.Reannounce)
+}
+
+// Remove forgets a torrent and, with deleteData, deletes its files.
+func (s *TorrentService) Remove(r *http.Request, args *rpc.TorrentRemoveArgs, _ *rpc.Empty) error {
+	return s.do(r, args.ID, func(ctx context.Context, h metainfo.Hash) error {
+		return s.engine.Remove(ctx, h, args.DeleteData)
+	})
+}
+
+func (s *TorrentService) do(r *http.Request, id string, what func(context.Context, metainfo.Hash) error) error {
+	hash, err := s.resolve(id)
+	if err != nil {
+		return err
+	}
+	return what(r.Context(), hash)
+}
+
+func (s *TorrentService) resolve(id string) (metainfo.Hash, error) {
+	switch {
+	case id == "":
+		return metainfo.Hash{}, failure(rpc.CodeInvalidParams, "id: missing")
+	case len(id) > 2*len(metainfo.Hash{}):
+		return metainfo.Hash{}, failure(rpc.CodeNotFound, "id: %q is longer than an info hash", clip(id, 50))
+	}
+	return s.engine.Resolve(id)
+}
+
+func toTorrent(s torrent.Status) rpc.Torrent {
+	checked := s.CheckedBytes
+	if s.State != torrent.Checking {
+		checked = -1
+	}
+	return rpc.Torrent{
+		InfoHash: s.InfoHash.String(), Name: s.Name, State: string(s.State), Error: s.Error, Dir: s.Dir,
+		TotalBytes: s.TotalBytes, VerifiedBytes: s.VerifiedBytes, CheckedBytes: checked,
+		DownloadRate: s.DownloadRate, UploadRate: s.UploadRate,
+		DownloadedBytes: s.DownloadedBytes, UploadedBytes: s.UploadedBytes, WastedBytes: s.WastedBytes,
+		Peers: s.Peers, Seeds: s.Seeds, ETASeconds: s.ETASeconds, Private: s.Private,
+		PieceLength: s.PieceLength, NumPieces: s.NumPieces, NumFiles: s.NumFiles,
+		AddedAt: s.AddedAt, CompletedAt: timeOrNil(s.CompletedAt),
+	}
+}
+
+func toFile(f torrent.FileStatus) rpc.File { return rpc.File(f) }
+
+func toPeer(p torrent.PeerStatus) rpc.Peer {
+	return rpc.Peer{
+		Address: p.Address, Client: p.Client, Direction: p.Direction, Source: p.Source, Progress: finite(p.Progress),
+		DownloadRate: p.DownloadRate, UploadRate: p.UploadRate, DownloadedBytes: p.Downloaded, UploadedBytes: p.Uploaded,
+		Choking: p.Choking, Interested: p.Interested, PeerChoking: p.PeerChoking, PeerInterested: p.PeerInterested,
+		Snubbed: p.Snubbed, Requests: p.Requests, QueuedUploads: p.QueuedUploads,
+	}
+}
+
+func toTracker(t torrent.TrackerStatus) rpc.Tracker {
+	return rpc.Tracker{
+		URL: t.URL, Tier: t.Tier, State: t.State, Error: t.Error, Warning: t.Warning,
+		Seeders: t.Seeders, Leechers: t.Leechers, Downloaded: t.Downloaded, PeersReceived: t.PeersReceived,
+		LastAnnounce: timeOrNil(t.LastAnnounce), NextAnnounce: timeOrNil(t.NextAnnounce),
+	}
+}
+
+// convert never returns nil, so that an empty list is [] in JSON.
+func convert[A, B any](list []A, one func(A) B) []B {
+	out := make([]B, len(list))
+	for i, v := range list {
+		out[i] = one(v)
+	}
+	return out
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// finite replaces what JSON has no word for.
+func finite(f float64) float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
+	}
+	return f
+}

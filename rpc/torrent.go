@@ -1,0 +1,133 @@
+package rpc
+
+import "time"
+
+// States of a torrent.
+const (
+	StateQueued      = "queued"
+	StateMetadata    = "metadata"
+	StateChecking    = "checking"
+	StateDownloading = "downloading"
+	StateSeeding     = "seeding"
+	StateStopped     = "stopped"
+	StateError       = "error"
+)
+
+// Torrent is one torrent, as every reply shows it.
+type Torrent struct {
+	InfoHash        string     `json:"infoHash"` // 40 lower-case hex digits
+	Name            string     `json:"name"`
+	State           string     `json:"state"`
+	TotalBytes      int64      `json:"totalBytes"`
+	VerifiedBytes   int64      `json:"verifiedBytes"` // hashed right and written
+	CheckedBytes    int64      `json:"checkedBytes"`  // progress of a recheck, -1 outside one
+	DownloadRate    int64      `json:"downloadRate"`
+	UploadRate      int64      `json:"uploadRate"`
+	DownloadedBytes int64      `json:"downloadedBytes"` // payload received, ever
+	UploadedBytes   int64      `json:"uploadedBytes"`
+	WastedBytes     int64      `json:"wastedBytes"` // received twice or with a wrong hash
+	Peers           int        `json:"peers"`
+	Seeds           int        `json:"seeds"` // of Peers
+	ETASeconds      int64      `json:"etaSeconds"`
+	Error           string     `json:"error"` // why State is "error", or what is in the way
+	Dir             string     `json:"dir"`
+	Private         bool       `json:"private"`
+	PieceLength     int64      `json:"pieceLength"`
+	NumPieces       int        `json:"numPieces"`
+	NumFiles        int        `json:"numFiles"`
+	AddedAt         time.Time  `json:"addedAt"`
+	CompletedAt     *time.Time `json:"completedAt"` // null until complete
+}
+
+// TorrentAddArgs names a torrent in one of three ways.
+type TorrentAddArgs struct {
+	Metainfo []byte `json:"metainfo,omitempty"` // the .torrent itself, base64
+	Path     string `json:"path,omitempty"`     // a file the daemon can read
+	URL      string `json:"url,omitempty"`      // http or https, fetched by the daemon
+	Dir      string `json:"dir,omitempty"`      // absolute; the daemon's download directory when empty
+	Paused   bool   `json:"paused,omitempty"`
+}
+
+// TorrentAddReply is the torrent, new or already known.
+type TorrentAddReply struct {
+	Torrent   Torrent `json:"torrent"`
+	Duplicate bool    `json:"duplicate"` // it was there before; nothing changed
+}
+
+// TorrentListReply is every torrent, oldest first.
+type TorrentListReply struct {
+	Torrents []Torrent `json:"torrents"`
+}
+
+// TorrentArgs names one torrent. ID is its info hash or a unique prefix.
+type TorrentArgs struct {
+	ID string `json:"id"`
+}
+
+// TorrentRemoveArgs says whether the payload goes too.
+type TorrentRemoveArgs struct {
+	ID         string `json:"id"`
+	DeleteData bool   `json:"deleteData,omitempty"`
+}
+
+// TorrentGetArgs says which of the long lists are wanted.
+type TorrentGetArgs struct {
+	ID       string `json:"id"`
+	Files    bool   `json:"files,omitempty"`
+	Peers    bool   `json:"peers,omitempty"`
+	Trackers bool   `json:"trackers,omitempty"`
+	Pieces   bool   `json:"pieces,omitempty"`
+}
+
+// TorrentDetail is a torrent with the lists that were asked for; the others
+// are null.
+type TorrentDetail struct {
+	Torrent
+	Files        []File    `json:"files"`
+	PeerList     []Peer    `json:"peerList"`
+	Trackers     []Tracker `json:"trackers"`
+	Pieces       []byte    `json:"pieces"`       // base64, one bit a verified piece, first piece in the highest bit (BEP 3)
+	Availability []int     `json:"availability"` // copies of each piece among the peers
+}
+
+// File is one file of a torrent. Path is relative to Dir, "/" between names.
+type File struct {
+	Path          string `json:"path"`
+	Length        int64  `json:"length"`
+	VerifiedBytes int64  `json:"verifiedBytes"`
+}
+
+// Peer is one connection.
+type Peer struct {
+	Address         string  `json:"address"`
+	Client          string  `json:"client"`    // what it calls itself
+	Direction       string  `json:"direction"` // "in" or "out"
+	Source          string  `json:"source"`    // "tracker" or "incoming"
+	Progress        float64 `json:"progress"`  // 0 to 1
+	DownloadRate    int64   `json:"downloadRate"`
+	UploadRate      int64   `json:"uploadRate"`
+	DownloadedBytes int64   `json:"downloadedBytes"`
+	UploadedBytes   int64   `json:"uploadedBytes"`
+	Choking         bool    `json:"choking"` // we choke it
+	Interested      bool    `json:"interested"`
+	PeerChoking     bool    `json:"peerChoking"` // it chokes us
+	PeerInterested  bool    `json:"peerInterested"`
+	Snubbed         bool    `json:"snubbed"`
+	Requests        int     `json:"requests"` // blocks we wait for
+	QueuedUploads   int     `json:"queuedUploads"`
+}
+
+// Tracker is one announce URL and what it last said.
+type Tracker struct {
+	URL           string     `json:"url"`
+	Tier          int        `json:"tier"`
+	State         string     `json:"state"` // "idle" "announcing" "ok" "error"
+	Error         string     `json:"error"`
+	Warning       string     `json:"warning"`
+	Seeders       int        `json:"seeders"`
+	Leechers      int        `json:"leechers"`
+	Downloaded    int        `json:"downloaded"`
+	PeersReceived int        `json:"peersReceived"`
+	LastAnnounce  *time.Time `json:"lastAnnounce"`
+	NextAnnounce  *time.Time `json:"nextAnnounce"`
+}
