@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/term"
+)
+
+// newLog writes for who reads it: a person at a terminal, the journal, which
+// wants a priority in front of each line, or a program.
+func newLog(w io.Writer, level zerolog.Level) zerolog.Logger {
+	f, isFile := w.(*os.File)
+	switch {
+	case isFile && term.IsTerminal(int(f.Fd())):
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}
+	case os.Getenv("JOURNAL_STREAM") != "":
+		w = journal{w}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// journal puts syslog's priority in front of each line, as sd-daemon(3) has it.
+type journal struct{ io.Writer }
+
+func (j journal) WriteLevel(level zerolog.Level, p []byte) (int, error) {
+	priority := 6
+	switch level {
+	case zerolog.TraceLevel, zerolog.DebugLevel:
+		priority = 7
+	case zerolog.WarnLevel:
+		priority = 4
+	case zerolog.ErrorLevel:
+		priority = 3
+	case zerolog.FatalLevel, zerolog.PanicLevel:
+		priority = 2
+	}
+	// One write, so that lines of several goroutines do not mix.
+	if _, err := j.Write(fmt.Appendf(nil, "<%d>%s", priority, p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/thejerf/suture/v4"
+
+	"lorrent/daemon/event"
+	"lorrent/daemon/torrent"
+	"lorrent/lora"
+	"lorrent/rpc/server"
+	"lorrent/storage"
+	"lorrent/storage/disk"
+)
+
+const (
+	stopGrace     = 20 * time.Second // for everything to end in order
+	eventMemory   = 4096             // events kept for those who poll
+	radioBackoff  = 5 * time.Second  // between tries to open a lost radio
+	statusRefresh = 5 * time.Second
+)
+
+// errStuck says that a service did not end in its time; what it holds cannot
+// be closed under it.
+var errStuck = errors.New("a service did not stop in time")
+
+// daemon is everything one process owns, in the order it was opened.
+type daemon struct {
+	cfg    *config
+	log    zerolog.Logger
+	store  *storage.DB
+	events *event.Ring
+	engine *torrent.Engine
+	bridge *lora.Bridge
+	rpc    *server.Server
+	stop   context.CancelFunc
+}
+
+// run is the daemon's life: open, serve until ctx ends, close in reverse.
+func run(ctx context.Context, cfg *config, stderr io.Writer) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	d := &daemon{cfg: cfg, log: newLog(stderr, cfg.level), events: event.New(eventMemory), stop: stop}
+	if err := d.open(); err != nil {
+		return err
+	}
+	err := d.serve(ctx)
+	if errors.Is(err, errStuck) {
+		return err // the marker stays unclean, as it should
+	}
+	if cerr := d.store.Close(); err == nil && cerr != nil {
+		err = cerr
+	}
+	d.log.Info().Msg("stopped")
+	return err
+}
+
+// open makes everything ready that must be before the daemon is: a failure
+// here is the user's to correct.
+func (d *daemon) open() (err error) {
+	if err := os.MkdirAll(d.cfg.StateDir, 0o750); err != nil {
+		return fmt.Errorf("create state folder: %w", err)
+	}
+	if d.store, err = storage.Open(filepath.Join(d.cfg.StateDir, "lorrent.db")); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if !d.store.WasClean() {
+		d.log.Warn().Msg("the daemon was not stopped in order last time; only what was committed counts")
+	}
+	if err := disk.CreateRoot(d.cfg.DownloadDir); err != nil {
+		return fmt.Errorf("create download folder: %w", err)
+	}
+	d.engine, err = torrent.New(torrent.Config{
+		Listen:             d.cfg.Listen,
+		DownloadDir:        d.cfg.DownloadDir,
+		Store:              d.store,
+		Events:             d.events,
+		Log:                d.log,
+		Version:            version,
+		Allocate:           d.cfg.allocate,
+		MaxPeers:           d.cfg.MaxPeers,
+		MaxPeersPerTorrent: d.cfg.PeersPerTorrent,
+		UploadSlots:        d.cfg.UploadSlots,
+		BufferBytes:        d.cfg.buffer,
+		DownloadLimit:      d.cfg.down,
+		UploadLimit:        d.cfg.up,
+	})
+	if err != nil {
+		return err
+	}
+	if d.bridge, err = lora.New(lora.Config{Radio: d.cfg.LoRa, Store: d.store, Events: d.events, Log: d.log}); err != nil {
+		return err
+	}
+	return d.openRPC()
+}
+
+func (d *daemon) openRPC() (err error) {
+	for _, address := range d.cfg.RPC {
+		if path, ok := strings.CutPrefix(address, "unix:"); ok {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				return fmt.Errorf("create the folder of the RPC socket: %w", err)
+			}
+		}
+	}
+	d.rpc, err = server.New(server.Config{
+		Engine:        d.engine,
+		LoRa:          d.bridge,
+		Events:        d.events,
+		Info:          d.info(),
+		Listen:        d.cfg.RPC,
+		SocketGroup:   d.cfg.RPCSocketGroup,
+		TokenFile:     d.cfg.RPCTokenFile,
+		AllowedHosts:  d.cfg.RPCAllowedHosts,
+		DownloadRoots: d.cfg.DownloadRoots,
+		Shutdown:      d.stop,
+		Log:           d.log,
+	})
+	if err != nil {
+		return err
+	}
+	return d.rpc.Listen()
+}
+
+func (d *daemon) info() server.Info {
+	return server.Info{
+		Version:     version,
+		Revision:    revision(),
+		StartedAt:   time.Now(),
+		CleanStart:  d.store.WasClean(),
+		StateDir:    d.cfg.StateDir,
+		DownloadDir: d.cfg.DownloadDir,
+		FreeBytes: func() int64 {
+			free, err := disk.FreeBytes(d.cfg.DownloadDir)
+			if err != nil {
+				return -1
+			}
+			return free
+		},
+	}
+}
+
+// close undoes a half-done open.
+func (d *daemon) close() {
+	if d.engine != nil {
+		d.engine.Close()
+	}
+	d.store.Close()
+}
+
+// serve runs the services under supervision. The radio has a supervisor of
+// its own: it may fail and come back as often as it likes without the others
+// noticing. The engine and the RPC server are the daemon: when they fail for
+// good, it ends.
+func (d *daemon) serve(ctx context.Context) error {
+	hook := func(e suture.Event) { d.log.Warn().Fields(e.Map()).Msg(e.String()) }
+	root := suture.New("lorrent", suture.Spec{EventHook: hook, Timeout: stopGrace})
+	radio := suture.New("lora", suture.Spec{EventHook: hook, Timeout: stopGrace, FailureThreshold: 1, FailureBackoff: radioBackoff})
+	radio.Add(service{"radio", d.bridge.Run})
+	root.Add(radio)
+
+	failure := make(chan error, 2)
+	root.Add(vital{service{"engine", d.engine.Run}, failure})
+	root.Add(vital{service{"rpc", d.rpc.Run}, failure})
+	root.Add(service{"watchdog", d.watch})
+
+	d.log.Info().Str("version", version).Str("listen", d.engine.Stats().ListenAddress).Strs("rpc", d.cfg.RPC).
+		Str("lora", d.cfg.LoRa).Int("torrents", d.engine.Stats().Torrents).Msg("started")
+	err := root.Serve(ctx)
+	d.notifyStopping()
+	if stuck, _ := root.UnstoppedServiceReport(); len(stuck) > 0 {
+		return fmt.Errorf("%w: %s", errStuck, stuck[0].Name)
+	}
+	select {
+	case err := <-failure:
+		return err
+	default:
+	}
+	if ctx.Err() != nil {
+		return nil // asked to end
+	}
+	return err
+}
+
+// service gives a Run method a name for the supervisor.
+type service struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (s service) Serve(ctx context.Context) error {
+	err := s.run(ctx)
+	if err != nil && ctx.Err() == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		// A time-out inside the service is a failure, not the end of its life.
+		return fmt.Errorf("%s: %v", s.name, err)
+	}
+	return err
+}
+
+func (s service) String() string { return s.name }
+
+// vital is a service whose failure ends the daemon.
+type vital struct {
+	service
+	failure chan<- error
+}
+
+func (v vital) Serve(ctx context.Context) error {
+	err := v.service.Serve(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	v.failure <- fmt.Errorf("%s: %w", v.name, err)
+	return suture.ErrTerminateSupervisorTree
+}
