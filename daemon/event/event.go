@@ -12,7 +12,9 @@ import (
 	"time"
 )
 
-// Event is one entry of a Ring. IDs start at 1 and grow by one.
+// Event is one entry of a Ring. IDs grow by one, from a number that is larger
+// than any of a process before: a cursor that outlives a restart is known as
+// such.
 type Event struct {
 	ID   uint64
 	Time time.Time
@@ -26,14 +28,17 @@ type Data interface{ Type() string }
 // Ring keeps the newest events.
 type Ring struct {
 	mu     sync.Mutex
-	events []Event // ring, event with ID n at (n-1) % cap
+	events []Event // ring, event with ID n at n % cap
+	base   uint64  // no event has this ID or a smaller one
 	last   uint64
 	wake   chan struct{} // closed and replaced by Publish
 }
 
 // New returns a ring that remembers the newest size events.
 func New(size int) *Ring {
-	return &Ring{events: make([]Event, size), wake: make(chan struct{})}
+	// Microseconds since 1970 fit the 53 bits that every JSON reader has.
+	base := uint64(time.Now().UnixMicro())
+	return &Ring{events: make([]Event, size), base: base, last: base, wake: make(chan struct{})}
 }
 
 // Publish appends an event and wakes every waiting reader.
@@ -41,12 +46,12 @@ func (r *Ring) Publish(d Data) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last++
-	r.events[(r.last-1)%uint64(len(r.events))] = Event{ID: r.last, Time: time.Now(), Data: d}
+	r.events[r.last%uint64(len(r.events))] = Event{ID: r.last, Time: time.Now(), Data: d}
 	close(r.wake)
 	r.wake = make(chan struct{})
 }
 
-// Cursor returns the ID of the newest event, 0 when there is none.
+// Cursor returns the cursor behind the newest event.
 func (r *Ring) Cursor() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,13 +60,13 @@ func (r *Ring) Cursor() uint64 {
 
 // Since returns the events after cursor, oldest first, and how many between
 // cursor and the first of them are already forgotten. It waits for one when
-// there are none, and returns ctx's error when ctx ends first. A cursor from
-// before a restart (larger than any ID) counts as 0.
+// there are none, and returns ctx's error when ctx ends first. A cursor that is
+// not of this process, such as 0, means from the beginning.
 func (r *Ring) Since(ctx context.Context, cursor uint64) (events []Event, dropped uint64, err error) {
 	for {
 		r.mu.Lock()
-		if cursor > r.last {
-			cursor = 0
+		if cursor > r.last || cursor < r.base {
+			cursor = r.base
 		}
 		events, dropped = r.after(cursor)
 		wake := r.wake
@@ -79,17 +84,14 @@ func (r *Ring) Since(ctx context.Context, cursor uint64) (events []Event, droppe
 
 // after copies what is newer than cursor. The caller holds mu.
 func (r *Ring) after(cursor uint64) (events []Event, dropped uint64) {
-	oldest := uint64(1)
-	if size := uint64(len(r.events)); r.last > size {
-		oldest = r.last - size + 1
-	}
+	oldest := max(r.base, r.last-uint64(len(r.events))) + 1
 	first := cursor + 1
 	if first < oldest {
 		dropped = oldest - first
 		first = oldest
 	}
 	for id := first; id <= r.last; id++ {
-		events = append(events, r.events[(id-1)%uint64(len(r.events))])
+		events = append(events, r.events[id%uint64(len(r.events))])
 	}
 	return events, dropped
 }

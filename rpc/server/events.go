@@ -43,7 +43,7 @@ func (s *EventService) Poll(r *http.Request, args *rpc.EventPollArgs, reply *rpc
 	}
 	reply.Cursor = *args.Cursor
 	if reply.Cursor > newest {
-		reply.Cursor = 0 // of an earlier process, whose IDs began at 1 too
+		reply.Cursor = 0 // not of this process
 	}
 	select {
 	case s.polls <- struct{}{}:

@@ -17,7 +17,8 @@ import (
 func TestPoll(t *testing.T) {
 	f := start(t, nil) // the ring holds 16
 	c, ctx := f.client(t), t.Context()
-	at := func(n uint64) *uint64 { return &n }
+	base := f.events.Cursor()
+	at := func(n uint64) *uint64 { n += base; return &n }
 	for i := range 20 {
 		f.events.Publish(event.TorrentAdded{InfoHash: fmt.Sprint(i)}) // 1 3 5 …
 		f.events.Publish(event.LoRaState{Up: true})                   // 2 4 6 …
@@ -48,9 +49,9 @@ func TestPoll(t *testing.T) {
 			}
 			ids := []uint64{}
 			for _, e := range reply.Events {
-				ids = append(ids, e.ID)
+				ids = append(ids, e.ID-base)
 			}
-			if reply.Cursor != tt.cursor || reply.Dropped != tt.dropped || fmt.Sprint(ids) != tt.ids || reply.Events == nil {
+			if reply.Cursor -= base; reply.Cursor != tt.cursor || reply.Dropped != tt.dropped || fmt.Sprint(ids) != tt.ids || reply.Events == nil {
 				t.Errorf("got cursor %d, dropped %d, %v; want %d, %d, %s", reply.Cursor, reply.Dropped, ids, tt.cursor, tt.dropped, tt.ids)
 			}
 		})
@@ -66,7 +67,7 @@ func TestPoll(t *testing.T) {
 // TestPollCursorOfTheFuture polls an empty ring, as after a restart.
 func TestPollCursorOfTheFuture(t *testing.T) {
 	f := start(t, nil)
-	cursor := uint64(500)
+	cursor := f.events.Cursor() + 500
 	reply, err := f.client(t).EventPoll(t.Context(), rpc.EventPollArgs{Cursor: &cursor})
 	if err != nil || reply.Cursor != 0 {
 		t.Errorf("got %+v %v", reply, err)
@@ -77,16 +78,16 @@ func TestPollCursorOfTheFuture(t *testing.T) {
 // longer than the body of a request may take to arrive.
 func TestPollWakes(t *testing.T) {
 	f := start(t, func(_ *Config, l *limits) { l.headerTimeout, l.readTimeout = 50*time.Millisecond, 100*time.Millisecond })
-	cursor := uint64(0)
+	base, cursor := f.events.Cursor(), uint64(0)
 	time.AfterFunc(100*time.Millisecond, func() { f.events.Publish(event.LoRaState{}) })
 	time.AfterFunc(400*time.Millisecond, func() { f.events.Publish(event.MessageReceived{ID: "x", Text: "hi"}) })
 	reply, err := f.client(t).EventPoll(t.Context(), rpc.EventPollArgs{Cursor: &cursor, TimeoutSeconds: 30, Types: []string{"message.received"}})
-	if err != nil || len(reply.Events) != 1 || reply.Cursor != 2 {
+	if err != nil || len(reply.Events) != 1 || reply.Cursor != base+2 {
 		t.Fatalf("got %+v %v", reply, err)
 	}
 	e := reply.Events[0]
 	var data event.MessageReceived
-	if err := json.Unmarshal(e.Data, &data); err != nil || e.Type != "message.received" || e.ID != 2 || data.Text != "hi" || e.Time.IsZero() {
+	if err := json.Unmarshal(e.Data, &data); err != nil || e.Type != "message.received" || e.ID != base+2 || data.Text != "hi" || e.Time.IsZero() {
 		t.Errorf("got %+v %v", e, err)
 	}
 }
@@ -94,10 +95,10 @@ func TestPollWakes(t *testing.T) {
 // TestPollPages asks for more than one answer may hold.
 func TestPollPages(t *testing.T) {
 	f := start(t, func(c *Config, _ *limits) { c.Events = event.New(2 * maxEvents) })
+	cursor := f.cfg.Events.Cursor()
 	for range maxEvents + 5 {
 		f.cfg.Events.Publish(event.LoRaState{})
 	}
-	cursor := uint64(0)
 	for _, want := range []int{maxEvents, 5} {
 		reply, err := f.client(t).EventPoll(t.Context(), rpc.EventPollArgs{Cursor: &cursor})
 		if err != nil || len(reply.Events) != want || reply.Events[0].ID != cursor+1 {
@@ -163,7 +164,7 @@ func TestDaemon(t *testing.T) {
 	want := rpc.DaemonStatus{
 		Version: "1.2", PID: os.Getpid(), StartedAt: started, CleanStart: true, StateDir: "/s", DownloadDir: "/d", FreeBytes: 17,
 		Listen: "[::]:6881", Torrents: 3, States: map[string]int{"seeding": 2, "error": 1}, Peers: 4, DownloadRate: 5, UploadRate: 6,
-		LoRa: rpc.LoRaBrief{Radio: "sim", Up: true, Error: "e"}, EventCursor: 1,
+		LoRa: rpc.LoRaBrief{Radio: "sim", Up: true, Error: "e"}, EventCursor: f.events.Cursor(),
 	}
 	if fmt.Sprintf("%+v", status) != fmt.Sprintf("%+v", want) {
 		t.Errorf("got  %+v\nwant %+v", status, want)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,10 @@ type handle struct {
 	file     *os.File
 	index    int
 	writable bool
+
+	// writing is held during a write. The kernel lets one writer at a time
+	// into a file and has the others spin, which costs a core; here they sleep.
+	writing sync.Mutex
 
 	// guarded by Torrent.mu
 	refs    int

@@ -73,6 +73,8 @@ func (t *Torrent) writeSpan(g *gather, s Span) error {
 	// Marked after the write, whatever its outcome: marked before, a Sync in
 	// between would clear the mark without having seen the data.
 	defer t.markDirty(s.File)
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	fd := int(h.file.Fd())
 	for s.Length > 0 {
 		n, err := t.sys.pwritev(fd, g.next(s.Length), s.Offset)
