@@ -153,6 +153,18 @@ func (db *DB) Close() error {
 	return nil
 }
 
+// Abandon closes the database of a process that did no work, and leaves the
+// marker as the previous process left it.
+func (db *DB) Abandon() error {
+	if db.clean {
+		return db.Close()
+	}
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("close database %s: %w", db.path, err)
+	}
+	return nil
+}
+
 // WasClean reports whether the previous process closed the database. False
 // means that it crashed, and that payload files may be ahead of the records.
 func (db *DB) WasClean() bool { return db.clean }

@@ -74,10 +74,11 @@ func TestUncleanMarker(t *testing.T) {
 	for i, step := range []struct {
 		name  string
 		clean bool
-		crash bool
+		end   func(*DB) error // nil is a crash
 	}{
-		{"new", true, false}, {"after a close", true, true}, {"after a crash", false, true},
-		{"after two", false, false}, {"after a close again", true, false},
+		{"new", true, (*DB).Close}, {"after a close", true, (*DB).Abandon}, {"after giving up a clean one", true, nil},
+		{"after a crash", false, nil}, {"after two", false, (*DB).Abandon}, {"after giving up", false, (*DB).Close},
+		{"after a close again", true, (*DB).Close},
 	} {
 		if i > 0 {
 			db = reopen(t, path)
@@ -85,12 +86,12 @@ func TestUncleanMarker(t *testing.T) {
 		if db.WasClean() != step.clean {
 			t.Errorf("%s: clean is %v", step.name, db.WasClean())
 		}
-		if step.crash {
+		if step.end == nil {
 			crash(t, db)
 			continue
 		}
 		for range 2 {
-			if err := db.Close(); err != nil {
+			if err := step.end(db); err != nil {
 				t.Fatal(err)
 			}
 		}
