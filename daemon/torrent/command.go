@@ -42,21 +42,20 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	if e.lifetime() == nil {
 		return s, false, ErrClosed
 	}
-	if t, ok := e.find(m.Info.Hash); ok {
+	t, err := e.reserve(ctx, m.Info.Hash)
+	if err != nil {
+		return s, false, fmt.Errorf("add %s: %w", m.Info.Hash, err)
+	}
+	if t != nil {
 		return t.snapshot(), true, nil
 	}
+	defer e.unreserve(m.Info.Hash)
 	record := newRecord(m, o, e.cfg.DownloadDir)
 	resume := storage.Resume{Bitfield: bitfield.New(m.Info.NumPieces()).Wire()}
-	err = e.cfg.Store.AddTorrent(record, m.Info.Bytes, resume)
-	if errors.Is(err, storage.ErrExists) {
-		if t, ok := e.find(m.Info.Hash); ok {
-			return t.snapshot(), true, nil
-		}
-	}
-	if err != nil {
+	if err := e.cfg.Store.AddTorrent(record, m.Info.Bytes, resume); err != nil {
 		return s, false, fmt.Errorf("store torrent %s: %w", m.Info.Hash, err)
 	}
-	t := newTorrent(e, record)
+	t = newTorrent(e, record)
 	e.mu.Lock()
 	e.torrents[m.Info.Hash] = t
 	e.mu.Unlock()
@@ -65,6 +64,34 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 		err = t.post(func(*session) {})
 	}
 	return t.snapshot(), false, err
+}
+
+// reserve returns the torrent when it is there; otherwise the caller alone may
+// add it, until unreserve. It waits for whoever is adding it now.
+func (e *Engine) reserve(ctx context.Context, h metainfo.Hash) (*torrent, error) {
+	for {
+		e.mu.Lock()
+		t, busy := e.torrents[h], e.adding[h]
+		if t == nil && busy == nil {
+			e.adding[h] = make(chan struct{})
+		}
+		e.mu.Unlock()
+		if t != nil || busy == nil {
+			return t, nil
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (e *Engine) unreserve(h metainfo.Hash) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.adding[h])
+	delete(e.adding, h)
 }
 
 func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
@@ -184,20 +211,23 @@ func (e *Engine) Remove(ctx context.Context, h metainfo.Hash, deleteData bool) e
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrNotFound, h)
 	}
-	if err := t.call(ctx, func(s *session) error { return s.finish() }); err != nil {
+	var ended <-chan struct{}
+	// A session always answers; giving up on it would leave us guessing.
+	err := t.call(context.WithoutCancel(ctx), func(s *session) error {
+		ended = s.finish()
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	select {
-	case <-t.ended:
+	case <-ended:
+		err = e.forget(t, deleteData)
 	case <-ctx.Done():
-		return fmt.Errorf("remove %s: %w", h, ctx.Err())
+		err = ctx.Err()
 	}
-	if deleteData {
-		if err := e.deleteData(h, t.snapshot().Dir); err != nil {
-			return fmt.Errorf("delete the data of %s: %w", h, err)
-		}
-	}
-	if err := e.cfg.Store.RemoveTorrent(h); err != nil && !errors.Is(err, storage.ErrNotFound) {
+	if err != nil {
+		t.revive()
 		return fmt.Errorf("remove %s: %w", h, err)
 	}
 	e.mu.Lock()
@@ -205,6 +235,19 @@ func (e *Engine) Remove(ctx context.Context, h metainfo.Hash, deleteData bool) e
 	e.mu.Unlock()
 	e.alarms.clear(t)
 	e.cfg.Events.Publish(event.TorrentRemoved{InfoHash: h.String(), Name: t.snapshot().Name, DataDeleted: deleteData})
+	return nil
+}
+
+// forget deletes what is stored of a torrent whose session has ended.
+func (e *Engine) forget(t *torrent, deleteData bool) error {
+	if deleteData {
+		if err := e.deleteData(t.hash, t.snapshot().Dir); err != nil {
+			return fmt.Errorf("delete its data: %w", err)
+		}
+	}
+	if err := e.cfg.Store.RemoveTorrent(t.hash); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
 	return nil
 }
 

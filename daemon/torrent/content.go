@@ -43,10 +43,15 @@ func (s *session) open() {
 	s.phase = opening
 	hash, dir, checkAll := s.t.hash, s.record.Dir, s.checkAll
 	s.checkAll = false
-	s.spawn(func() func() {
+	work := func() func() {
 		o, err := s.e.open(hash, dir, checkAll)
 		return func() { s.opened(o, err) }
-	})
+	}
+	if s.looking { // as all torrents do when the engine starts: a few at a time
+		s.submit(s.e.disk, work)
+	} else {
+		s.spawn(work)
+	}
 }
 
 func (e *Engine) open(hash metainfo.Hash, dir string, checkAll bool) (o opened, err error) {
@@ -76,10 +81,18 @@ func (e *Engine) open(hash metainfo.Hash, dir string, checkAll bool) (o opened, 
 
 // opened takes over what open found.
 func (s *session) opened(o opened, err error) {
-	s.phase = resting
+	s.phase, s.t.looked = resting, true
+	looking := s.looking
+	s.looking = false
 	switch {
-	case err == nil && s.draining:
-		o.disk.Close()
+	case s.draining:
+		if err == nil {
+			o.disk.Close()
+		}
+		return
+	case err == nil && looking && o.have.All() && len(s.waiting) == 0:
+		o.disk.Close() // all is well
+		s.announceTick(time.Now())
 		return
 	case errors.Is(err, disk.ErrRootMissing):
 		s.fail(fmt.Errorf("folder %s is missing (an unmounted disk?): bring it back and start the torrent again", s.record.Dir))
@@ -158,9 +171,13 @@ func (s *session) prepared(err error) {
 	if s.draining {
 		return
 	}
-	if err != nil {
+	if err != nil && !passing(err) {
 		s.fail(fmt.Errorf("set space aside in %s: %w", s.record.Dir, err))
 		return
+	}
+	if err != nil { // what is there can be seeded meanwhile
+		s.fetch.unprepared = true
+		s.stall(err)
 	}
 	s.move()
 }

@@ -47,7 +47,7 @@ func (s *session) state() State {
 		return Stopped
 	case s.record.Error != "":
 		return Failed
-	case s.phase == opening, s.phase == checking:
+	case s.phase == opening && !s.looking, s.phase == checking:
 		return Checking
 	case s.complete():
 		return Seeding

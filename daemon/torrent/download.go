@@ -16,19 +16,20 @@ import (
 	"lorrent/storage/disk"
 )
 
-const (
-	writeRetry    = 10 * time.Second
-	maxWriteRetry = time.Minute
-)
+// maxWriteRetry is the longest time between two tries to write to a full disk.
+const maxWriteRetry = time.Minute
 
 // download is the state of getting pieces.
 type download struct {
 	writing int // pieces on their way to the disk
 	blame   blame
 
-	blocked   []*piece.Buffer // complete and right, but the disk refuses them
-	blockedAt time.Time       // last try
-	retry     time.Duration   // until the next one
+	crossed []crossed // to be released at the next tick
+
+	blocked    []*piece.Buffer // complete and right, but the disk refuses them
+	unprepared bool            // no space could be set aside yet
+	blockedAt  time.Time       // last try
+	retry      time.Duration   // until the next one
 
 	// scratch
 	events   []peer.Event
@@ -37,8 +38,37 @@ type download struct {
 	others   []picker.PeerID
 }
 
+// crossed is a block that came while another peer was in the middle of sending
+// it, and had to be thrown away. Asking for it again at once would waste the
+// line for as long as the other one takes.
+type crossed struct {
+	peer  picker.PeerID
+	block picker.Block
+}
+
+func (s *session) releaseCrossed() {
+	for _, x := range s.fetch.crossed {
+		s.content.picker.Release(x.peer, x.block)
+	}
+	s.fetch.crossed = s.fetch.crossed[:0]
+}
+
 // stalled reports whether the disk refuses what we download. Seeding goes on.
-func (s *session) stalled() bool { return len(s.fetch.blocked) > 0 }
+func (s *session) stalled() bool { return len(s.fetch.blocked) > 0 || s.fetch.unprepared }
+
+// passing reports whether the disk may take later what it refuses now.
+func passing(err error) bool {
+	return errors.Is(err, disk.ErrNoSpace) || errors.Is(err, disk.ErrReadOnly)
+}
+
+// stall says what is in the way, and sets the time of the next try.
+func (s *session) stall(err error) {
+	f := &s.fetch
+	f.blockedAt = time.Now()
+	f.retry = min(max(2*f.retry, s.e.cfg.writeRetry), maxWriteRetry)
+	s.obstacle = fmt.Sprintf("%v; trying again every %s", err, f.retry)
+	s.log.Error().Err(err).Msg("cannot write, downloading is suspended")
+}
 
 // blockArrived handles one block that a reader has put into its piece.
 func (s *session) blockArrived(r *remote, e *peer.Event) {
@@ -48,14 +78,22 @@ func (s *session) blockArrived(r *remote, e *peer.Event) {
 	switch {
 	case e.Piece == nil:
 		s.record.WastedBytes += int64(e.Length)
-		if buffer != nil && buffer.Arrived(int(b.Begin)) {
-			p.Received(r.id, b)
-		} else {
+		switch {
+		case buffer == nil:
 			p.Release(r.id, b)
+		case buffer.Arrived(int(b.Begin)):
+			p.Received(r.id, b)
+		default:
+			s.fetch.crossed = append(s.fetch.crossed, crossed{r.id, b})
 		}
 		return
 	case buffer != e.Piece:
-		return // its piece was complete, and counted, before we heard of this block
+		// Its piece was complete, and counted, before we heard of this
+		// block, or was given up.
+		if e.Complete {
+			e.Piece.Release()
+		}
+		return
 	}
 	s.fetch.others = p.Others(b, r.id, s.fetch.others[:0])
 	for _, id := range s.fetch.others {
@@ -165,6 +203,9 @@ func (s *session) completed(justNow bool) {
 		s.resume.changed = true
 	}
 	if justNow {
+		for _, r := range s.swarm.peers {
+			s.account(r) // so that trackers and users hear the whole count
+		}
 		s.log.Info().Str("name", s.record.Name).Msg("torrent complete")
 		s.e.cfg.Events.Publish(event.TorrentCompleted{InfoHash: s.t.hash.String(), Name: s.record.Name, TotalBytes: s.record.TotalBytes})
 		s.tell.completed(time.Now())
@@ -206,7 +247,7 @@ func (s *session) wrongPiece(b *piece.Buffer, blocks [][sha1.Size]byte) {
 // may pass. Nothing more is asked for until it is written; seeding goes on.
 func (s *session) refusedByDisk(b *piece.Buffer, err error) {
 	f := &s.fetch
-	if !errors.Is(err, disk.ErrNoSpace) && !errors.Is(err, disk.ErrReadOnly) || s.draining {
+	if !passing(err) || s.draining {
 		s.content.picker.PieceFailed(b.Index)
 		b.Release()
 		if !s.draining {
@@ -215,12 +256,9 @@ func (s *session) refusedByDisk(b *piece.Buffer, err error) {
 		return
 	}
 	if len(f.blocked) == 0 {
-		f.blockedAt = time.Now()
-		f.retry = min(max(2*f.retry, writeRetry), maxWriteRetry)
+		s.stall(err)
 	}
 	f.blocked = append(f.blocked, b)
-	s.obstacle = fmt.Sprintf("%v; trying again every %s", err, f.retry)
-	s.log.Error().Err(err).Msg("cannot write, downloading is suspended")
 	for _, r := range s.swarm.peers {
 		blocks, _ := r.conn.GiveUpAll(true)
 		s.release(r, blocks)
@@ -230,7 +268,11 @@ func (s *session) refusedByDisk(b *piece.Buffer, err error) {
 // retryWrites gives the disk another chance.
 func (s *session) retryWrites(now time.Time) {
 	f := &s.fetch
-	if len(f.blocked) == 0 || now.Sub(f.blockedAt) < f.retry {
+	if !s.stalled() || f.writing > 0 || now.Sub(f.blockedAt) < f.retry {
+		return
+	}
+	if f.unprepared {
+		s.prepareAgain()
 		return
 	}
 	blocked := f.blocked
@@ -239,6 +281,26 @@ func (s *session) retryWrites(now time.Time) {
 	for _, b := range blocked {
 		s.verify(b)
 	}
+}
+
+// prepareAgain sets space aside for a torrent that found none.
+func (s *session) prepareAgain() {
+	c := s.content
+	s.fetch.writing++ // the content must stay
+	s.submit(s.e.disk, func() func() {
+		err := c.disk.Allocate()
+		return func() {
+			s.fetch.writing--
+			switch {
+			case err == nil:
+				s.fetch.unprepared, s.fetch.retry, s.obstacle = false, 0, ""
+			case passing(err):
+				s.stall(err)
+			case !s.draining:
+				s.fail(fmt.Errorf("set space aside in %s: %w", s.record.Dir, err))
+			}
+		}
+	})
 }
 
 // refill asks a peer for as much as its window has room for.
@@ -330,6 +392,10 @@ func without(list []int32, v int32) []int32 {
 func (s *session) watchPeers(now time.Time) {
 	freed := false
 	for _, r := range s.swarm.peers {
+		if r.conn.Stuck(now) {
+			s.drop(r, "does not end a block it has begun")
+			continue
+		}
 		if !r.conn.Tick(now) {
 			continue
 		}

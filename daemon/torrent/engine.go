@@ -60,6 +60,12 @@ type Config struct {
 	CheckpointInterval time.Duration // at most this much knowledge is lost in a crash,
 	CheckpointBytes    int64         // and about this much payload fetched again
 	StopGrace          time.Duration // for the goodbyes to trackers
+
+	// shorter in tests
+	handshakeTimeout time.Duration // for a peer's handshake
+	blockTimeout     time.Duration // for a block, once begun
+	parkAfter        time.Duration // a session with nothing to do ends
+	writeRetry       time.Duration // the first time the disk is full
 }
 
 const (
@@ -70,6 +76,9 @@ const (
 	defaultCheckpointInterval = time.Second
 	defaultCheckpointBytes    = 64 << 20
 	defaultStopGrace          = 3 * time.Second
+	defaultHandshakeTimeout   = 10 * time.Second
+	defaultParkAfter          = 10 * time.Second
+	defaultWriteRetry         = 10 * time.Second
 
 	maxHalfOpen  = 64 // dials under way
 	maxAnnounces = 64 // announces under way
@@ -87,15 +96,19 @@ func (c *Config) setDefaults() {
 	if c.BufferBytes <= 0 {
 		c.BufferBytes = defaultBufferBytes
 	}
-	if c.CheckpointInterval <= 0 {
-		c.CheckpointInterval = defaultCheckpointInterval
-	}
 	if c.CheckpointBytes <= 0 {
 		c.CheckpointBytes = defaultCheckpointBytes
 	}
-	if c.StopGrace <= 0 {
-		c.StopGrace = defaultStopGrace
+	orTime := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
 	}
+	orTime(&c.CheckpointInterval, defaultCheckpointInterval)
+	orTime(&c.StopGrace, defaultStopGrace)
+	orTime(&c.handshakeTimeout, defaultHandshakeTimeout)
+	orTime(&c.parkAfter, defaultParkAfter)
+	orTime(&c.writeRetry, defaultWriteRetry)
 }
 
 // Engine runs every torrent of the daemon.
@@ -121,7 +134,8 @@ type Engine struct {
 
 	mu       sync.RWMutex
 	torrents map[metainfo.Hash]*torrent
-	ctx      context.Context // of Run; nil before
+	adding   map[metainfo.Hash]chan struct{} // being stored; closed when that is over
+	ctx      context.Context                 // of Run; nil before
 	closed   bool
 	sessions sync.WaitGroup
 }
@@ -144,6 +158,7 @@ func New(cfg Config) (*Engine, error) {
 		alarms:    newAlarms(),
 		commands:  make(chan func()),
 		torrents:  make(map[metainfo.Hash]*torrent),
+		adding:    make(map[metainfo.Hash]chan struct{}),
 	}
 	e.peerID, e.key = newIdentity()
 	if err := e.load(); err != nil {

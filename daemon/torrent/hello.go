@@ -93,11 +93,11 @@ func (s *session) extended(r *remote, extension uint8, payload []byte) {
 	if name := printable(h.Version, maxClientName); name != "" {
 		r.client = name
 	}
-	if h.Port > 0 && h.Port < 1<<16 && !r.dialed {
+	if h.Port > 0 && h.Port < 1<<16 && !r.listen.IsValid() { // only once: it must give back what it makes busy
 		r.listen = netip.AddrPortFrom(r.addr.Addr(), uint16(h.Port))
 		if c := s.swarm.candidates[r.listen]; c != nil {
 			c.busy = true
-		} else {
+		} else if len(s.swarm.candidates) < maxCandidates {
 			s.swarm.candidates[r.listen] = &candidate{addr: r.listen, source: "incoming", busy: true}
 		}
 	}

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	handshakeTimeout = 10 * time.Second
-	dialTimeout      = 10 * time.Second
-	maxHandshakes    = 128 // incoming ones under way
+	dialTimeout   = 10 * time.Second
+	maxHandshakes = 128 // incoming ones under way
 )
 
 // listen opens the peer port. The same port serves IPv4 and IPv6 when the
@@ -112,7 +111,7 @@ func (e *Engine) welcome(ctx context.Context, conn net.Conn) {
 }
 
 func (e *Engine) greet(conn net.Conn) (in incoming, t *torrent, err error) {
-	conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	conn.SetDeadline(time.Now().Add(e.cfg.handshakeTimeout))
 	theirs, err := peerwire.ReadHandshake(conn)
 	if err != nil {
 		return in, nil, err
@@ -161,7 +160,7 @@ func (e *Engine) dial(ctx context.Context, addr netip.AddrPort, infoHash [20]byt
 }
 
 func (e *Engine) introduce(conn net.Conn, infoHash [20]byte) (peerwire.Handshake, error) {
-	conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	conn.SetDeadline(time.Now().Add(e.cfg.handshakeTimeout))
 	if _, err := conn.Write(peerwire.NewHandshake(infoHash, e.peerID).Bytes()); err != nil {
 		return peerwire.Handshake{}, err
 	}

@@ -18,12 +18,13 @@ func (s *session) heard(c *peer.Conn) {
 		return
 	}
 	s.fetch.events = c.Take(s.fetch.events)
+	dropped := false
 	for i := range s.fetch.events {
-		e := &s.fetch.events[i]
-		if e.ID == peerwire.Piece {
+		switch e := &s.fetch.events[i]; {
+		case e.ID == peerwire.Piece: // it is in its piece already, whoever sent it
 			s.blockArrived(r, e)
-		} else if !s.message(r, e) {
-			break
+		case !dropped:
+			dropped = !s.message(r, e)
 		}
 	}
 	clear(s.fetch.events)
@@ -65,11 +66,12 @@ func (s *session) message(r *remote, e *peer.Event) bool {
 	case peerwire.Bitfield:
 		return s.peerBitfield(r, e.Bytes)
 	case peerwire.HaveAll:
-		all := bitfield.New(int(n))
-		all.SetAll()
-		return s.peerHasSet(r, all)
-	case peerwire.HaveNone:
-		return s.peerHasSet(r, bitfield.New(int(n)))
+		if !r.has.All() {
+			all := bitfield.New(int(n))
+			all.SetAll()
+			s.peerHasSet(r, all)
+		}
+	case peerwire.HaveNone: // as we believe already
 	case peerwire.AllowedFast:
 		if len(r.allowed) < maxAllowedFast && !slices.Contains(r.allowed, int32(e.Index)) {
 			r.allowed = append(r.allowed, int32(e.Index))
@@ -87,7 +89,6 @@ func (s *session) message(r *remote, e *peer.Event) bool {
 }
 
 func (s *session) peerHas(r *remote, index int) {
-	r.hasSet = true
 	if r.has.Has(index) {
 		return
 	}
@@ -102,24 +103,30 @@ func (s *session) peerBitfield(r *remote, b []byte) bool {
 		s.drop(r, "%v", err)
 		return false
 	}
-	return s.peerHasSet(r, has)
+	s.peerHasSet(r, has)
+	return true
 }
 
-// peerHasSet takes what a peer may say once, before anything else it has.
-func (s *session) peerHasSet(r *remote, has *bitfield.Bitfield) bool {
-	if r.hasSet {
-		s.drop(r, "said twice what it has")
-		return false
-	}
-	r.hasSet = true
-	r.has = has
-	if has.All() {
+// peerHasSet takes what a peer says it has. BEP 3 wants that once and first of
+// all, but aria2 sends its bitfield again in place of many HAVE messages. Then
+// only the new pieces count, so that repeating it costs us next to nothing.
+func (s *session) peerHasSet(r *remote, has *bitfield.Bitfield) {
+	switch {
+	case !r.has.None():
+		for i := has.Next(0); i >= 0; i = has.Next(i + 1) {
+			if !r.has.Has(i) {
+				r.has.Set(i)
+				s.content.picker.PeerHave(r.id, i)
+			}
+		}
+	case has.All():
+		r.has = has
 		s.content.picker.PeerHaveAll(r.id)
-	} else {
+	case !has.None():
+		r.has = has
 		s.content.picker.PeerBitfield(r.id, has)
 	}
 	s.considerInterest(r)
-	return true
 }
 
 // considerInterest tells a peer when our interest in it changes, and leaves

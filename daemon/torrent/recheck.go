@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"time"
 
 	"lorrent/daemon/torrent/bitfield"
 )
@@ -23,6 +24,7 @@ type recheck struct {
 // and those in have.
 func (s *session) startCheck(have, todo *bitfield.Bitfield) {
 	if todo.None() {
+		s.resume.changed = true // a recheck of nothing has found nothing
 		s.checked(have)
 		return
 	}
@@ -50,7 +52,7 @@ func (s *session) hashMore() {
 	}
 	if c.flying == 0 && !s.draining {
 		s.check = nil
-		s.resume.changed = true
+		s.resume.wrote(c.bytes, time.Now()) // worth a checkpoint soon
 		s.checked(c.have)
 	}
 }

@@ -69,6 +69,7 @@ func (s *session) checkpointTick(now time.Time) {
 	case r.dirtyBytes > 0 && now.Sub(r.dirtySince) >= s.e.cfg.CheckpointInterval-tickInterval/10,
 		r.dirtyBytes >= s.e.cfg.CheckpointBytes,
 		r.writing && s.complete(),
+		r.changed && s.complete() && len(s.swarm.peers) == 0, // then the session can end
 		r.changed && now.Sub(r.stored) >= countersInterval:
 		s.checkpoint(!s.complete())
 	}
@@ -90,6 +91,9 @@ func (s *session) lastCheckpoint() bool {
 // that more will be written after it.
 func (s *session) checkpoint(writing bool) {
 	r, c := &s.resume, s.content
+	for _, peer := range s.swarm.peers {
+		s.account(peer)
+	}
 	rec := s.resumeRecord(writing)
 	r.busy, r.changed, r.dirtyBytes = true, false, 0
 	s.submit(s.e.sync, func() func() {

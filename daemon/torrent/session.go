@@ -19,7 +19,6 @@ import (
 const (
 	tickInterval  = time.Second
 	chokeInterval = 10 * time.Second
-	parkAfter     = 10 * time.Second // without anything to do
 )
 
 // session is the actor of one torrent. Everything in it belongs to the
@@ -39,6 +38,7 @@ type session struct {
 	rnd *rand.Rand
 
 	// what others send
+	inbox   []func(*session) // taken, and not done yet
 	results chan func()
 	ready   chan *peer.Conn
 	jobs    sync.WaitGroup // goroutines that will send to results
@@ -56,6 +56,7 @@ type session struct {
 	phase    phase
 	draining bool
 	checkAll bool     // the next opening hashes everything
+	looking  bool     // this opening only looks whether everything is there still
 	content  *content // nil until there is a use for it
 	obstacle string   // what is in the way without stopping the torrent
 
@@ -106,14 +107,14 @@ func (s *session) run(lifetime context.Context) {
 	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
 	shutdown := lifetime.Done()
-	if s.wanted() && !s.complete() {
-		s.open()
-	}
+	s.begin()
 	s.announceTick(time.Now())
 	for {
 		select {
 		case <-s.t.signal:
-			for _, fn := range s.t.take() {
+			for s.inbox = s.t.take(); len(s.inbox) > 0; {
+				fn := s.inbox[0]
+				s.inbox = s.inbox[1:]
 				fn(s)
 			}
 		case c := <-s.ready:
@@ -135,6 +136,16 @@ func (s *session) run(lifetime context.Context) {
 	}
 }
 
+// begin opens the content of a torrent that has something to do, or whose
+// files nobody has looked at yet.
+func (s *session) begin() {
+	if s.phase != resting || s.draining || !s.wanted() || s.complete() && s.t.looked {
+		return
+	}
+	s.looking = s.complete()
+	s.open()
+}
+
 // contain turns a bug that one torrent triggers into that torrent's failure;
 // the others go on.
 func (s *session) contain() {
@@ -146,6 +157,9 @@ func (s *session) contain() {
 	s.cancel()
 	for _, r := range s.swarm.peers {
 		r.conn.Close()
+	}
+	for _, in := range s.waiting {
+		in.conn.Close()
 	}
 	over := make(chan struct{})
 	go func() { s.jobs.Wait(); close(over) }()
@@ -159,11 +173,10 @@ func (s *session) contain() {
 	}
 	s.record.Error = fmt.Sprintf("internal error: %v", p)
 	s.saveRecord()
+	s.unload()
 	s.t.record = s.record
 	s.t.publish(statusOf(s.record))
-	for !s.t.park() {
-		s.t.take() // their callers' deadlines tell them
-	}
+	s.t.succeed(s.inbox)
 }
 
 // spawn runs work outside the actor and the closure it returns inside.
@@ -197,6 +210,7 @@ func (s *session) complete() bool {
 
 // tick is what happens once a second.
 func (s *session) tick(now time.Time) {
+	s.releaseCrossed()
 	for _, r := range s.swarm.peers {
 		s.heard(r.conn)
 	}
@@ -245,9 +259,10 @@ func (s *session) settle() {
 		s.unload()
 		s.draining = false
 		s.net, s.cutNet = context.WithCancel(s.ctx)
-		if !s.closing && (s.checkAll || s.wanted() && !s.complete()) {
+		if !s.closing && s.checkAll {
 			s.open()
 		}
+		s.begin()
 	}
 	s.publish()
 }
@@ -264,7 +279,7 @@ func (s *session) finished() bool {
 	if !s.complete() || s.resume.dirty() {
 		return false
 	}
-	return time.Since(s.busyAt) >= parkAfter
+	return time.Since(s.busyAt) >= s.e.cfg.parkAfter
 }
 
 // leave ends the session and sets the alarm for the next one.
@@ -315,10 +330,9 @@ func (s *session) start() error {
 		return fmt.Errorf("start %s: %w", s.t.hash, err)
 	}
 	s.tell.restart(s)
+	s.t.looked = false
+	s.begin()
 	s.announceTick(time.Now())
-	if s.phase == resting && !s.draining && !s.complete() {
-		s.open()
-	}
 	return nil
 }
 
@@ -349,12 +363,13 @@ func (s *session) reannounce() error {
 	return nil
 }
 
-// finish stops the torrent for good.
-func (s *session) finish() error {
-	s.t.finish()
+// finish stops the torrent for good. What it returns is closed once nothing
+// touches the torrent any more.
+func (s *session) finish() (ended <-chan struct{}) {
+	ended = s.t.finish()
 	s.record.Stopped = true
 	s.drain()
-	return nil
+	return ended
 }
 
 // publish updates what List shows, and tells the world about a new state.

@@ -60,7 +60,6 @@ type remote struct {
 	since  time.Time
 
 	has       *bitfield.Bitfield
-	hasSet    bool // said what it has
 	choking   bool // we choke it
 	interests bool // we are interested
 	chokesUs  bool
@@ -329,6 +328,8 @@ func (s *session) join(in incoming) {
 		MaxUploads: maxUploads,
 		Down:       s.e.down,
 		Up:         s.e.up,
+
+		BlockTimeout: s.e.cfg.blockTimeout,
 	})
 	s.swarm.peers[int32(r.id)] = r
 	s.swarm.remember(r)

@@ -32,6 +32,7 @@ type torrent struct {
 	// handed from session to session
 	record storage.Torrent
 	tiers  *tracker.Tiers
+	looked bool // at the files, since the engine was started
 }
 
 func newTorrent(e *Engine, r storage.Torrent) *torrent {
@@ -113,7 +114,12 @@ func (t *torrent) post(fn func(*session)) error {
 // call runs fn in the session and waits for its answer.
 func (t *torrent) call(ctx context.Context, fn func(*session) error) error {
 	answer := make(chan error, 1)
-	if err := t.post(func(s *session) { answer <- fn(s) }); err != nil {
+	err := t.post(func(s *session) {
+		reply := fmt.Errorf("torrent %s failed by a bug", t.hash)
+		defer func() { answer <- reply }() // also when fn panics
+		reply = fn(s)
+	})
+	if err != nil {
 		return err
 	}
 	select {
@@ -151,9 +157,42 @@ func (t *torrent) park() bool {
 	return true
 }
 
-// finish refuses everything from now on.
-func (t *torrent) finish() {
+// succeed ends a session that failed, and starts another one for what its
+// inbox still holds.
+func (t *torrent) succeed(rest []func(*session)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.inbox = append(rest, t.inbox...)
+	select {
+	case <-t.signal:
+	default:
+	}
+	if len(t.inbox) > 0 && t.e.launch(func(ctx context.Context) { newSession(t).run(ctx) }) {
+		t.signal <- struct{}{}
+		return
+	}
+	t.inbox, t.running = nil, false
+	if t.finished {
+		close(t.ended)
+	}
+}
+
+// finish refuses everything from now on. What it returns is closed when the
+// session is over.
+func (t *torrent) finish() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.finished = true
+	return t.ended
+}
+
+// revive takes back finish, when the removal that followed it has failed.
+func (t *torrent) revive() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.finished {
+		return
+	}
+	t.finished = false
+	t.ended = make(chan struct{})
 }

@@ -69,8 +69,9 @@ func believed(f metainfo.File, now disk.Stamp, r storage.Resume, i int, fresh bo
 		return !now.Exists || now.Size == 0
 	}
 	if i >= len(r.Files) || !r.Files[i].Exists {
-		// No record of it: true only while we are the ones who create it.
-		return r.Writing
+		// No record of it: true only while we are the ones who create it,
+		// and only of what is there.
+		return r.Writing && now.Exists && now.Size == f.Length
 	}
 	then := r.Files[i]
 	switch {

@@ -23,6 +23,7 @@ import (
 const (
 	idleTimeout   = 150 * time.Second // without a whole message: BEP 3 asks for a keep-alive every two minutes
 	writeTimeout  = 60 * time.Second  // for a peer that does not read
+	blockTimeout  = 20 * time.Second
 	keepAlive     = 90 * time.Second
 	maxOutbox     = 1 << 20 // bytes of control messages
 	maxEvents     = 4096    // not yet taken by the actor
@@ -56,6 +57,10 @@ type Config struct {
 	ReadBlock   func(dst []byte, index, begin uint32) error // payload for uploads
 	MaxUploads  int                                         // requests that may wait: our reqq
 	Down, Up    Limiter                                     // asked before payload moves
+
+	// From the header of a block to its end; nobody else can deliver it
+	// meanwhile. 0 is 20 s.
+	BlockTimeout time.Duration
 }
 
 // Limiter holds payload back to the rate the user wants.
@@ -73,6 +78,7 @@ type Conn struct {
 	once sync.Once
 
 	downloaded, uploaded atomic.Int64 // payload bytes
+	reading              atomic.Int64 // since when a block is being read, Unix ns; 0 outside one
 
 	in struct {
 		sync.Mutex
@@ -94,6 +100,9 @@ type Conn struct {
 
 // New wraps a connection whose handshakes are done.
 func New(cfg Config) *Conn {
+	if cfg.BlockTimeout <= 0 {
+		cfg.BlockTimeout = blockTimeout
+	}
 	c := &Conn{cfg: cfg, done: make(chan struct{})}
 	c.in.space.L = &c.in.Mutex
 	c.out.wake = make(chan struct{}, 1)
@@ -157,10 +166,13 @@ func (c *Conn) Take(into []Event) []Event {
 // push adds an event and tells the actor when it should look.
 func (c *Conn) push(e Event, tell bool) error {
 	c.in.Lock()
-	for (len(c.in.events) >= maxEvents || c.in.bytes > maxEventBytes) && !c.in.closed {
+	for c.full() && !c.in.closed {
 		c.in.space.Wait()
 	}
 	if c.in.closed {
+		if e.ID == peerwire.Piece { // the block is in its piece: whoever takes what is left must know
+			c.in.events = append(c.in.events, e)
+		}
 		c.in.Unlock()
 		return net.ErrClosed
 	}
@@ -170,15 +182,32 @@ func (c *Conn) push(e Event, tell bool) error {
 		c.in.blocks++
 		tell = tell || c.in.blocks >= c.pipe.batch()
 	}
-	tell = tell && !c.in.notified || len(c.in.events) == maxEvents && !c.in.notified
+	return c.notify(tell)
+}
+
+// full reports whether no more events may be added. in is locked.
+func (c *Conn) full() bool { return len(c.in.events) >= maxEvents || c.in.bytes > maxEventBytes }
+
+// notify tells the actor, if tell is set, that events wait, unless it knows
+// already. in is locked, and unlocked by it.
+func (c *Conn) notify(tell bool) error {
+	tell = tell && !c.in.notified
 	c.in.notified = c.in.notified || tell
 	c.in.Unlock()
-	if tell {
-		select {
-		case c.cfg.Ready <- c:
-		case <-c.done:
-			return net.ErrClosed
-		}
+	if !tell {
+		return nil
 	}
-	return nil
+	select {
+	case c.cfg.Ready <- c:
+		return nil
+	case <-c.done:
+		return net.ErrClosed
+	}
+}
+
+// nudge tells the actor about events that were held back for the message that
+// follows, when that one is none.
+func (c *Conn) nudge() error {
+	c.in.Lock()
+	return c.notify(len(c.in.events) > 0)
 }

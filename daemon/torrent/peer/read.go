@@ -24,7 +24,9 @@ func (c *Conn) read() error {
 		}
 		switch m.ID {
 		case peerwire.KeepAlive, peerwire.Port:
-			continue
+			if !r.Buffered() {
+				err = c.nudge()
+			}
 		case peerwire.Piece:
 			err = c.block(r, m)
 		default:
@@ -37,6 +39,24 @@ func (c *Conn) read() error {
 	}
 }
 
+// hold waits until the disk and the user's limit let n bytes in. The peer is
+// not to blame for that time.
+func (c *Conn) hold(n int) {
+	before := time.Now()
+	c.cfg.Gate.Wait(c.done)
+	c.cfg.Down.Wait(c.done, n)
+	if now := time.Now(); now.Sub(before) > time.Second {
+		c.cfg.Conn.SetReadDeadline(now.Add(idleTimeout))
+	}
+}
+
+// Stuck reports whether the peer has begun a block and does not end it. Such a
+// connection is to be closed: until then nobody else can deliver the block.
+func (c *Conn) Stuck(now time.Time) bool {
+	since := c.reading.Load()
+	return since != 0 && now.Sub(time.Unix(0, since)) > c.cfg.BlockTimeout
+}
+
 // block takes the block that a Piece message carries.
 func (c *Conn) block(r *peerwire.Reader, m peerwire.Message) error {
 	e := Event{ID: peerwire.Piece, Index: m.Index, Begin: m.Begin, Length: m.Length}
@@ -44,8 +64,9 @@ func (c *Conn) block(r *peerwire.Reader, m peerwire.Message) error {
 	if err != nil {
 		return err
 	}
-	c.cfg.Gate.Wait(c.done)
-	c.cfg.Down.Wait(c.done, int(m.Length))
+	c.hold(int(m.Length))
+	c.reading.Store(time.Now().UnixNano())
+	defer c.reading.Store(0)
 	e.Late = late
 	if buf == nil {
 		err = r.SkipBlock()

@@ -74,6 +74,9 @@ func (r *Reader) Next() (Message, error) {
 		panic("peerwire: Next called before the block was taken")
 	}
 	if err := r.fill(4); err != nil {
+		if r.end > r.start {
+			err = unexpected(err)
+		}
 		return Message{}, err
 	}
 	length := binary.BigEndian.Uint32(r.buf[r.start:])

@@ -48,6 +48,7 @@ type vectorSource struct {
 
 func (s *vectorSource) ReadVector(first, second []byte) (int, error) {
 	s.vector = [2][]byte{first, second}
+	s.n, s.err = 0, nil // a connection that is closed or late fails without a try
 	err := s.raw.Read(s.try)
 	s.vector = [2][]byte{}
 	if err == nil {

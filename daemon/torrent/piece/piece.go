@@ -34,7 +34,7 @@ type Buffer struct {
 	data    []byte
 	blocks  []state
 	from    []int32
-	missing int
+	missing int // blocks that have not arrived; negative once dropped
 }
 
 func blockCount(size int) int { return (size + peerwire.BlockSize - 1) / peerwire.BlockSize }
@@ -58,7 +58,7 @@ func (b *Buffer) Claim(begin, length int) ([]byte, bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.missing == 0 || b.blocks[n] != wanted {
+	if b.missing <= 0 || b.blocks[n] != wanted {
 		return nil, false
 	}
 	if b.data == nil {
@@ -117,10 +117,12 @@ func (b *Buffer) Release() {
 func (b *Buffer) Drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.data != nil && b.missing > 0 {
+	if b.missing <= 0 {
+		return
+	}
+	if b.data != nil {
 		b.pool.forget(len(b.data))
+		b.data = nil
 	}
-	for n := range b.blocks {
-		b.blocks[n] = arrived
-	}
+	b.missing = -1 // never complete, whatever is still delivered
 }

@@ -1,0 +1,80 @@
+package torrent
+
+import (
+	"crypto/sha1"
+	"net/netip"
+	"slices"
+	"testing"
+)
+
+var (
+	ann = netip.MustParseAddrPort("192.0.2.1:1")
+	ben = netip.MustParseAddrPort("192.0.2.2:2")
+	eve = netip.MustParseAddrPort("192.0.2.66:6")
+)
+
+// sums hashes what the letters stand for.
+func sums(blocks string) (list [][sha1.Size]byte) {
+	for i := range blocks {
+		list = append(list, sha1.Sum([]byte(blocks[i:i+1])))
+	}
+	return list
+}
+
+func TestBlame(t *testing.T) {
+	type try struct {
+		from   []netip.AddrPort
+		blocks string
+	}
+	var nobody netip.AddrPort
+	cases := []struct {
+		name  string
+		tries []try // bad ones
+		right string
+		liars []netip.AddrPort
+	}{
+		{"nothing was wrong", nil, "abc", nil},
+		{"one of two", []try{{[]netip.AddrPort{ann, eve, ann}, "aXc"}}, "abc", []netip.AddrPort{eve}},
+		{"named once", []try{{[]netip.AddrPort{eve, ann, eve}, "XbX"}}, "abc", []netip.AddrPort{eve}},
+		{"two of three", []try{{[]netip.AddrPort{eve, ann, ben}, "XbX"}}, "abc", []netip.AddrPort{eve, ben}},
+		{"in the second try", []try{{[]netip.AddrPort{ann, eve, ann}, "aXc"}, {[]netip.AddrPort{ben, ben, eve}, "abX"}}, "abc", []netip.AddrPort{eve}},
+		{"right this time", []try{{[]netip.AddrPort{ann, eve, ben}, "aXc"}, {[]netip.AddrPort{eve, ben, ann}, "abX"}}, "abc", []netip.AddrPort{eve, ann}},
+		{"sender not known", []try{{[]netip.AddrPort{ann, nobody, ben}, "aXc"}}, "abc", nil},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var b blame
+			for _, try := range c.tries {
+				b.suspect(5, try.from, sums(try.blocks))
+			}
+			if got := b.remembers(5); got != (len(c.tries) > 0) {
+				t.Errorf("remembers the piece: %v", got)
+			}
+			if liars := b.settle(6, sums(c.right)); liars != nil {
+				t.Errorf("liars of another piece: %v", liars)
+			}
+			if liars := b.settle(5, sums(c.right)); !slices.Equal(liars, c.liars) {
+				t.Errorf("liars %v, not %v", liars, c.liars)
+			}
+			if b.remembers(5) || b.settle(5, sums(c.right)) != nil {
+				t.Error("not forgotten")
+			}
+		})
+	}
+}
+
+func TestBlameIsBounded(t *testing.T) {
+	var b blame
+	for p := range 10 * maxSuspected {
+		b.suspect(p, []netip.AddrPort{eve}, sums("X"))
+	}
+	if len(b.pieces) != maxSuspected {
+		t.Errorf("%d pieces remembered", len(b.pieces))
+	}
+	for range 1000 {
+		b.suspect(0, []netip.AddrPort{eve}, sums("X"))
+	}
+	if n := len(b.pieces[0]); n > 10 {
+		t.Errorf("%d tries of one block remembered", n)
+	}
+}

@@ -1,0 +1,176 @@
+package torrent
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(100, 50)
+		passed := func() bool {
+			done := make(chan struct{})
+			through := make(chan bool, 1)
+			go func() { g.Wait(done); through <- true }()
+			synctest.Wait()
+			ok := len(through) == 1
+			close(done)
+			<-through
+			return ok
+		}
+		steps := []struct {
+			add  int64
+			open bool
+		}{
+			{60, true}, {39, true}, {1, false}, {-40, false}, {-9, false}, {-1, true}, // 50
+			{49, true}, {101, false}, {-100, false}, {-100, true}, // 0
+			{1000, false}, {-1000, true},
+		}
+		for i, s := range steps {
+			if s.add > 0 {
+				g.add(s.add)
+			} else {
+				g.done(-s.add)
+			}
+			if got := passed(); got != s.open {
+				t.Errorf("step %d: open %v with %d bytes", i, got, g.bytes())
+			}
+		}
+		// All who wait go on at once.
+		g.add(100)
+		through := make(chan int, 3)
+		for i := range 3 {
+			go func() { g.Wait(nil); through <- i }()
+		}
+		synctest.Wait()
+		if len(through) != 0 {
+			t.Error("passed a closed gate")
+		}
+		g.done(100)
+		synctest.Wait()
+		if len(through) != 3 {
+			t.Errorf("%d of 3 went on", len(through))
+		}
+	})
+}
+
+func TestLimiter(t *testing.T) {
+	cases := []struct {
+		name  string
+		limit int64
+		n     int // blocks
+		want  time.Duration
+	}{
+		{"none", 0, 10_000, 0},
+		{"the burst is free", 1 << 20, minBurst / blockSize, 0},
+		{"a MiB a second", 1 << 20, 64 * 10, 10*time.Second - time.Second/4},
+		{"slower than a block a second", 1000, 16 + 10, 163840 * time.Millisecond},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLimiter(c.limit)
+				start := time.Now()
+				for range c.n {
+					l.Wait(nil, blockSize)
+				}
+				took := time.Since(start)
+				if took < c.want-c.want/50 || took > c.want+c.want/50 {
+					t.Errorf("%d blocks took %v, not %v", c.n, took, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestLimiterLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1)
+		l.Wait(nil, minBurst)
+		done := make(chan struct{})
+		go func() { time.Sleep(time.Minute); close(done) }()
+		start := time.Now()
+		l.Wait(done, blockSize)
+		if took := time.Since(start); took != time.Minute {
+			t.Errorf("let go after %v", took)
+		}
+	})
+}
+
+// A whole batch of uploads, or the largest block, fits into any limit's burst.
+func TestLimiterTakesWholeBatches(t *testing.T) {
+	l := newLimiter(1)
+	if l.bucket.Burst() < 16*blockSize {
+		t.Errorf("burst of %d bytes", l.bucket.Burst())
+	}
+}
+
+func TestAlarms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAlarms()
+		start := time.Now()
+		at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+		one, two, three, four := &torrent{}, &torrent{}, &torrent{}, &torrent{}
+		a.set(one, at(30))
+		a.set(two, at(10))
+		a.set(three, at(20))
+		a.set(four, at(5))
+		a.set(one, at(15)) // sooner
+		a.set(two, at(40)) // later
+		a.clear(four)
+		a.clear(four)
+		a.clear(&torrent{})
+		type ring struct {
+			t  *torrent
+			at time.Duration
+		}
+		var rung []ring
+		for len(rung) < 3 {
+			<-a.C()
+			for _, t := range a.due(time.Now()) {
+				rung = append(rung, ring{t, time.Since(start)})
+			}
+		}
+		want := []ring{{one, 15 * time.Second}, {three, 20 * time.Second}, {two, 40 * time.Second}}
+		for i := range want {
+			if rung[i] != want[i] {
+				t.Errorf("alarm %d after %v", i, rung[i].at)
+			}
+		}
+		a.set(one, at(1)) // in the past: at once
+		<-a.C()
+		if due := a.due(time.Now()); len(due) != 1 || time.Since(start) != 40*time.Second {
+			t.Errorf("%d due after %v", len(due), time.Since(start))
+		}
+		if len(a.queue) != 0 || len(a.index) != 0 {
+			t.Errorf("%d left", len(a.queue))
+		}
+	})
+}
+
+func TestWorkersEndTheirJobs(t *testing.T) {
+	w := newWorkers(3)
+	done := make(chan int, 100)
+	for i := range 100 {
+		w.submit(func() { done <- i })
+	}
+	stop := w.run()
+	stop()
+	if len(done) != 100 {
+		t.Errorf("%d of 100 jobs done", len(done))
+	}
+}
+
+func TestCounter(t *testing.T) {
+	var c counter
+	for i := range 5 {
+		if got := c.add(3); got != (i < 3) {
+			t.Errorf("add %d: %v", i, got)
+		}
+	}
+	c.done()
+	if c.value() != 2 || !c.add(3) || c.add(3) {
+		t.Errorf("counts %d", c.value())
+	}
+}

@@ -1,0 +1,104 @@
+package peer
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"lorrent/daemon/torrent/peerwire"
+)
+
+func asking(requests ...Request) *pipeline {
+	p := &pipeline{}
+	for _, r := range requests {
+		p.asked = append(p.asked, asked{Request: r, at: begin})
+	}
+	p.window.asked(begin)
+	return p
+}
+
+func numbered(n int) (list []Request) {
+	for i := range n {
+		list = append(list, Request{Index: 1, Begin: uint32(i) * block, Length: block})
+	}
+	return list
+}
+
+func TestPipelineArrivals(t *testing.T) {
+	one := Request{Index: 5, Begin: block, Length: 100}
+	giveUp := func(p *pipeline) { p.giveUp(func(*asked) bool { return true }) }
+	type arrival struct{ index, begin, length uint32 }
+	cases := []struct {
+		name      string
+		p         *pipeline
+		prepare   func(*pipeline)
+		arrivals  []arrival
+		late      bool
+		violation bool // the last one
+		left      int
+	}{
+		{"in order", asking(numbered(3)...), nil, []arrival{{1, 0, block}, {1, block, block}}, false, false, 1},
+		{"backwards", asking(numbered(3)...), nil, []arrival{{1, 2 * block, block}, {1, block, block}, {1, 0, block}}, false, false, 0},
+		{"never asked for", asking(one), nil, []arrival{{5, 0, 100}}, false, true, 1},
+		{"twice", asking(one), nil, []arrival{{5, block, 100}, {5, block, 100}}, false, true, 0},
+		{"asked for twice, comes twice", asking(one, one), nil, []arrival{{5, block, 100}, {5, block, 100}}, false, false, 0},
+		{"wrong length", asking(one), nil, []arrival{{5, block, 99}}, false, true, 1},
+		{"wrong begin", asking(one), nil, []arrival{{5, block + 1, 100}}, false, true, 1},
+		{"wrong piece", asking(one), nil, []arrival{{6, block, 100}}, false, true, 1},
+		{"given up, and late", asking(one), giveUp, []arrival{{5, block, 100}}, true, false, 0},
+		{"given up, late, and again", asking(one), giveUp, []arrival{{5, block, 100}, {5, block, 100}}, true, true, 0},
+		{"nothing was asked for", asking(), nil, []arrival{{0, 0, 1}}, false, true, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if c.prepare != nil {
+				c.prepare(c.p)
+			}
+			for i, a := range c.arrivals {
+				_, late, err := c.p.arrived(a.index, a.begin, a.length, begin.Add(time.Second))
+				if last := i == len(c.arrivals)-1; c.violation && last {
+					var v *peerwire.Error
+					if !errors.As(err, &v) {
+						t.Errorf("%v, not a violation", err)
+					}
+				} else if err != nil {
+					t.Errorf("block %d: %v", i, err)
+				} else if late != c.late {
+					t.Errorf("block %d is late: %v", i, late)
+				}
+			}
+			if len(c.p.asked) != c.left || c.p.givenUp != 0 {
+				t.Errorf("%d requests left, %d given up", len(c.p.asked), c.p.givenUp)
+			}
+		})
+	}
+}
+
+func TestGivenUpRequestsAreBounded(t *testing.T) {
+	p := &pipeline{}
+	for round := range 10 {
+		for i := range 500 {
+			p.asked = append(p.asked, asked{Request: Request{Index: uint32(round), Begin: uint32(i) * block, Length: block}, at: begin})
+		}
+		if n := len(p.giveUp(func(*asked) bool { return true })); n != 500 {
+			t.Fatalf("round %d: gave up %d requests", round, n)
+		}
+		if p.givenUp > maxGivenUp || len(p.asked) != p.givenUp {
+			t.Fatalf("round %d: %d given up, %d in all", round, p.givenUp, len(p.asked))
+		}
+	}
+	if _, late, err := p.arrived(9, 499*block, block, begin); err != nil || !late {
+		t.Errorf("the newest was forgotten: %v", err)
+	}
+	if _, _, err := p.arrived(0, 0, block, begin); err == nil {
+		t.Error("the oldest was kept")
+	}
+}
+
+func TestBatch(t *testing.T) {
+	for _, c := range []struct{ asked, want int }{{0, 1}, {1, 1}, {4, 1}, {8, 2}, {100, 25}, {5000, 32}} {
+		if got := asking(numbered(c.asked)...).batch(); got != c.want {
+			t.Errorf("%d outstanding: actor told every %d blocks, not %d", c.asked, got, c.want)
+		}
+	}
+}

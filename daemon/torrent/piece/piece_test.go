@@ -1,0 +1,212 @@
+package piece
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"lorrent/daemon/torrent/peerwire"
+)
+
+const block = peerwire.BlockSize
+
+func TestClaim(t *testing.T) {
+	const size = 2*block + 100
+	cases := []struct {
+		name          string
+		begin, length int
+		want          bool
+	}{
+		{"first block", 0, block, true},
+		{"middle block", block, block, true},
+		{"short last block", 2 * block, 100, true},
+		{"last block too long", 2 * block, block, false},
+		{"last block too short", 2 * block, 99, false},
+		{"short block", 0, block - 1, false},
+		{"two blocks", 0, 2 * block, false},
+		{"between two blocks", 1, block, false},
+		{"nothing", 0, 0, false},
+		{"before the piece", -block, block, false},
+		{"at the end", size, block, false},
+		{"behind the end", 3 * block, block, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dst, ok := NewPool(0).New(0, size).Claim(c.begin, c.length)
+			if ok != c.want || ok && len(dst) != c.length {
+				t.Errorf("%d bytes, %v", len(dst), ok)
+			}
+		})
+	}
+}
+
+func TestClaimIsExclusive(t *testing.T) {
+	b := NewPool(0).New(3, 2*block)
+	first, ok := b.Claim(0, block)
+	if !ok {
+		t.Fatal("first claim refused")
+	}
+	if _, ok := b.Claim(0, block); ok {
+		t.Error("claimed twice")
+	}
+	b.Abandon(0)
+	if b.Arrived(0) {
+		t.Error("abandoned block has arrived")
+	}
+	if _, ok := b.Claim(0, block); !ok {
+		t.Error("abandoned block cannot be claimed")
+	}
+	copy(first, "data")
+	if b.Deliver(0, 7) {
+		t.Error("complete after one of two blocks")
+	}
+	if _, ok := b.Claim(0, block); ok {
+		t.Error("claimed after it arrived")
+	}
+	if !b.Arrived(0) || b.Arrived(block) {
+		t.Error("wrong block has arrived")
+	}
+	if _, ok := b.Claim(block, block); !ok {
+		t.Fatal("second block refused")
+	}
+	if !b.Deliver(block, 9) {
+		t.Error("not complete after both blocks")
+	}
+	if _, ok := b.Claim(block, block); ok {
+		t.Error("claimed after completion")
+	}
+	if c := b.Contributors(); len(c) != 2 || c[0] != 7 || c[1] != 9 {
+		t.Errorf("contributors %v", c)
+	}
+	if !bytes.HasPrefix(b.Bytes(), []byte("data")) {
+		t.Error("bytes are not where they were put")
+	}
+}
+
+// Several readers fill one piece at once; each block is taken by one of them,
+// completion is reported once.
+func TestConcurrentFill(t *testing.T) {
+	const blocks, readers = 64, 6
+	want := make([]byte, blocks*block-5)
+	rand.NewChaCha8([32]byte{2}).Read(want)
+	b := NewPool(0).New(0, len(want))
+	var wg sync.WaitGroup
+	var completions, claims atomic.Int32
+	for id := range int32(readers) {
+		wg.Go(func() {
+			for i := range blocks {
+				begin := (i*7 + int(id)*11) % blocks * block
+				n := min(block, len(want)-begin)
+				dst, ok := b.Claim(begin, n)
+				if !ok {
+					continue
+				}
+				if i%5 == 0 {
+					b.Abandon(begin)
+					if dst, ok = b.Claim(begin, n); !ok {
+						continue
+					}
+				}
+				claims.Add(1)
+				copy(dst, want[begin:])
+				if b.Deliver(begin, id) {
+					completions.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for begin := 0; begin < len(want); begin += block { // what was abandoned and never claimed again
+		n := min(block, len(want)-begin)
+		if dst, ok := b.Claim(begin, n); ok {
+			claims.Add(1)
+			copy(dst, want[begin:])
+			if b.Deliver(begin, 0) {
+				completions.Add(1)
+			}
+		}
+	}
+	if claims.Load() != blocks || completions.Load() != 1 || !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("%d blocks delivered, %d completions, same bytes %v", claims.Load(), completions.Load(), bytes.Equal(b.Bytes(), want))
+	}
+}
+
+func fill(t *testing.T, b *Buffer, size int) {
+	t.Helper()
+	for begin := 0; begin < size; begin += block {
+		if _, ok := b.Claim(begin, min(block, size-begin)); !ok {
+			t.Fatalf("block at %d refused", begin)
+		}
+		b.Deliver(begin, 1)
+	}
+}
+
+func TestPoolAccounting(t *testing.T) {
+	const size = 2*block + 1
+	cases := []struct {
+		name        string
+		do          func(*testing.T, *Pool, *Buffer)
+		inUse, kept int64
+	}{
+		{"untouched", func(t *testing.T, p *Pool, b *Buffer) {}, 0, 0},
+		{"dropped untouched", func(t *testing.T, p *Pool, b *Buffer) { b.Drop() }, 0, 0},
+		{"one block", func(t *testing.T, p *Pool, b *Buffer) { b.Claim(0, block) }, size, 0},
+		{"dropped half full", func(t *testing.T, p *Pool, b *Buffer) { b.Claim(0, block); b.Deliver(0, 1); b.Drop() }, 0, 0},
+		{"dropped twice", func(t *testing.T, p *Pool, b *Buffer) { b.Claim(0, block); b.Drop(); b.Drop() }, 0, 0},
+		{"complete", func(t *testing.T, p *Pool, b *Buffer) { fill(t, b, size) }, size, 0},
+		{"released", func(t *testing.T, p *Pool, b *Buffer) { fill(t, b, size); b.Release() }, 0, size},
+		{"released twice", func(t *testing.T, p *Pool, b *Buffer) { fill(t, b, size); b.Release(); b.Release() }, 0, size},
+		{"released, dropped", func(t *testing.T, p *Pool, b *Buffer) { fill(t, b, size); b.Release(); b.Drop() }, 0, size},
+		{"complete, dropped, released", func(t *testing.T, p *Pool, b *Buffer) { fill(t, b, size); b.Drop(); b.Release() }, 0, size},
+		{"released before completion", func(t *testing.T, p *Pool, b *Buffer) { b.Claim(0, block); b.Release() }, size, 0},
+		{"memory used again", func(t *testing.T, p *Pool, b *Buffer) {
+			fill(t, b, size)
+			old := &b.Bytes()[0]
+			b.Release()
+			next := p.New(1, size)
+			fill(t, next, size)
+			if &next.Bytes()[0] != old {
+				t.Error("memory was not used again")
+			}
+		}, size, 0},
+		{"no more kept than allowed", func(t *testing.T, p *Pool, b *Buffer) {
+			other := p.New(1, size)
+			fill(t, b, size)
+			fill(t, other, size)
+			b.Release()
+			other.Release()
+		}, 0, size},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p := NewPool(size)
+			c.do(t, p, p.New(0, size))
+			if p.InUse() != c.inUse || p.kept != c.kept {
+				t.Errorf("%d bytes in use, %d kept; not %d and %d", p.InUse(), p.kept, c.inUse, c.kept)
+			}
+		})
+	}
+}
+
+// A reader may be in the middle of a block when its piece is dropped.
+func TestDropUnderARead(t *testing.T) {
+	for _, blocks := range []int{1, 2} {
+		p := NewPool(1 << 20)
+		b := p.New(0, blocks*block)
+		dst, _ := b.Claim(0, block)
+		b.Drop()
+		copy(dst, "late") // still harmless
+		if b.Deliver(0, 1) {
+			t.Errorf("dropped piece of %d blocks is complete", blocks)
+		}
+		b.Release()
+		if _, ok := b.Claim((blocks-1)*block, block); ok {
+			t.Errorf("block of a dropped piece of %d blocks claimed", blocks)
+		}
+		if p.InUse() != 0 || p.kept != 0 {
+			t.Errorf("%d bytes in use, %d kept", p.InUse(), p.kept)
+		}
+	}
+}
