@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	humanize "github.com/dustin/go-humanize"
@@ -103,10 +105,15 @@ func (o option) parse(value string) error {
 	switch {
 	case o.list != nil:
 		*o.list = strings.Split(value, ",")
+		for i, entry := range *o.list {
+			(*o.list)[i] = strings.TrimSpace(entry)
+		}
 	case o.number != nil:
-		if _, err := fmt.Sscanf(value, "%d", o.number); err != nil {
+		number, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil {
 			return fmt.Errorf("%q is not a number", value)
 		}
+		*o.number = number
 	default:
 		*o.text = value
 	}
@@ -209,8 +216,19 @@ func (s *settings) check() (*config, error) {
 		}
 		*limit.value = int64(bytes)
 	}
-	if c.MaxPeers < 1 || c.PeersPerTorrent < 1 || c.UploadSlots < 1 {
-		return nil, errors.New("max_peers, max_peers_per_torrent and upload_slots must be at least 1")
+	for _, count := range []struct {
+		name  string
+		value int
+	}{{"max_peers", s.MaxPeers}, {"max_peers_per_torrent", s.PeersPerTorrent}, {"upload_slots", s.UploadSlots}} {
+		if count.value < 1 {
+			return nil, fmt.Errorf("%s %d: must be at least 1", count.name, count.value)
+		}
+	}
+	if err := s.checkAddresses(); err != nil {
+		return nil, err
+	}
+	if c.StateDir == "" {
+		return nil, errors.New("state_dir is empty: name a folder")
 	}
 	if c.DownloadDir == "" {
 		c.DownloadDir = filepath.Join(c.StateDir, "downloads")
@@ -228,6 +246,47 @@ func (s *settings) check() (*config, error) {
 		}
 	}
 	return c, nil
+}
+
+// checkAddresses finds what cannot be an address, so that `config` does, and a
+// daemon before it has touched anything. Those who use them know the rest.
+func (s *settings) checkAddresses() error {
+	if err := hostPort(s.Listen); err != nil {
+		return fmt.Errorf("listen %q: use HOST:PORT, or :PORT for every address: %w", s.Listen, err)
+	}
+	if len(s.RPC) == 0 {
+		return errors.New("rpc is empty: name at least one address")
+	}
+	for _, address := range s.RPC {
+		if path, ok := strings.CutPrefix(address, "unix:"); ok && path != "" {
+			continue
+		}
+		if err := hostPort(address); err != nil {
+			return fmt.Errorf("rpc %q: use unix:PATH or HOST:PORT: %w", address, err)
+		}
+	}
+	switch kind, rest, _ := strings.Cut(s.LoRa, ":"); {
+	case s.LoRa == "off", s.LoRa == "sim", strings.HasPrefix(s.LoRa, "sim?"):
+	case rest != "" && (kind == "udp" || kind == "serial" || kind == "tcp"):
+	default:
+		return fmt.Errorf("lora %q: use off, sim, udp:GROUP:PORT, serial:DEVICE or tcp:HOST:PORT", s.LoRa)
+	}
+	return nil
+}
+
+func hostPort(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		var wrong *net.AddrError
+		if errors.As(err, &wrong) {
+			return errors.New(wrong.Err) // without the address, which is named already
+		}
+		return err
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("port %q is not a number up to 65535", port)
+	}
+	return nil
 }
 
 func defaults(env func(string) (string, bool)) settings {

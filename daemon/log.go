@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -17,10 +18,21 @@ func newLog(w io.Writer, level zerolog.Level) zerolog.Logger {
 	switch {
 	case isFile && term.IsTerminal(int(f.Fd())):
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}
-	case os.Getenv("JOURNAL_STREAM") != "":
+	case isFile && isJournal(f, os.Getenv("JOURNAL_STREAM")):
 		w = journal{w}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// isJournal reports whether f is the stream that systemd connected to the
+// journal and named DEVICE:INODE in $JOURNAL_STREAM. Processes inherit the
+// variable, also those whose output goes somewhere else.
+func isJournal(f *os.File, stream string) bool {
+	var s unix.Stat_t
+	if stream == "" || unix.Fstat(int(f.Fd()), &s) != nil {
+		return false
+	}
+	return stream == fmt.Sprintf("%d:%d", s.Dev, s.Ino)
 }
 
 // journal puts syslog's priority in front of each line, as sd-daemon(3) has it.

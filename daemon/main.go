@@ -38,6 +38,14 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// noArgs refuses arguments, an unknown command among them.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := command(stdout, stderr)
@@ -70,7 +78,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "lorrentd",
 		Short:         "BitTorrent and LoRa messages in one daemon",
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		RunE:          run,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -79,10 +87,10 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags.bind(root.PersistentFlags())
 	root.AddCommand(
-		&cobra.Command{Use: "run", Short: "Run the daemon (what happens without a command)", Args: cobra.NoArgs, RunE: run},
+		&cobra.Command{Use: "run", Short: "Run the daemon (what happens without a command)", Args: noArgs, RunE: run},
 		demoCommand(stdout, stderr),
 		configCommand(&flags, stdout),
-		&cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) {
+		&cobra.Command{Use: "version", Short: "Print the version", Args: noArgs, Run: func(*cobra.Command, []string) {
 			fmt.Fprintln(stdout, versionLine())
 		}},
 	)
@@ -93,7 +101,7 @@ func configCommand(flags *settings, stdout io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "config",
 		Short: "Check the configuration and print what is in force",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(flags, cmd.Flags().Changed, os.LookupEnv)
 			if err != nil {

@@ -7,50 +7,67 @@ import (
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	humanize "github.com/dustin/go-humanize"
+	"github.com/rs/zerolog"
 
 	"lorrent/daemon/torrent"
 )
 
-// watch tells systemd that the daemon is ready, what it is doing, and, as long
-// as the engine's loop turns, that it is alive (sd_notify(3)). Without systemd
-// it only keeps an eye on the engine.
+// heartbeat tells systemd that the daemon is ready, what it is doing, and, as
+// long as the engine's loop turns, that it is alive (sd_notify(3)). Without
+// systemd it only keeps an eye on the engine.
+type heartbeat struct {
+	ping    func(context.Context) error // passes through the engine's loop
+	summary func() string
+	notify  func(state string)
+	log     zerolog.Logger
+	limit   time.Duration // silence after which systemd kills us; 0 is none
+}
+
+// watch runs the daemon's heartbeat until ctx ends.
 func (d *daemon) watch(ctx context.Context) error {
-	interval, err := sd.SdWatchdogEnabled(false)
+	limit, err := sd.SdWatchdogEnabled(false)
 	if err != nil {
 		d.log.Warn().Err(err).Msg("watchdog")
 	}
+	h := heartbeat{ping: d.engine.Ping, summary: d.summary, notify: d.notify, log: d.log, limit: limit}
+	return h.run(ctx)
+}
+
+func (h heartbeat) run(ctx context.Context) error {
 	period := statusRefresh
-	if interval > 0 {
-		period = min(period, interval/3)
+	if h.limit > 0 {
+		period = min(period, h.limit/3)
 	}
-	if err := d.alive(ctx, period); err != nil {
+	if err := h.alive(ctx, period); err != nil {
 		return err
 	}
-	d.notify(sd.SdNotifyReady)
+	h.notify(sd.SdNotifyReady)
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
-		d.notify("STATUS=" + d.summary())
+		h.notify("STATUS=" + h.summary())
 		select {
 		case <-ctx.Done():
-			d.notifyStopping()
+			h.notify(sd.SdNotifyStopping)
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if err := d.alive(ctx, period); err != nil {
-			d.log.Error().Err(err).Msg("the engine does not answer")
+		if err := h.alive(ctx, period); err != nil {
+			if ctx.Err() == nil {
+				h.log.Error().Err(err).Msg("the engine does not answer")
+			}
 			continue // no WATCHDOG=1: systemd will act
 		}
-		if interval > 0 {
-			d.notify(sd.SdNotifyWatchdog)
+		if h.limit > 0 {
+			h.notify(sd.SdNotifyWatchdog)
 		}
 	}
 }
 
-func (d *daemon) alive(ctx context.Context, patience time.Duration) error {
+func (h heartbeat) alive(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return d.engine.Ping(ctx)
+	return h.ping(ctx)
 }
 
 func (d *daemon) notify(state string) {
@@ -58,8 +75,6 @@ func (d *daemon) notify(state string) {
 		d.log.Warn().Err(err).Msg("notify systemd")
 	}
 }
-
-func (d *daemon) notifyStopping() { d.notify(sd.SdNotifyStopping) }
 
 // summary is the one line that systemctl status shows.
 func (d *daemon) summary() string {

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,15 +24,21 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asDaemon) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(releaseDir)
+	os.Exit(code)
 }
 
 // process is a daemon in a process of its own, with its folder and a client.
 type process struct {
 	*rpc.Client
-	dir  string
-	args []string
-	cmd  *exec.Cmd
+	dir     string
+	address string   // of its RPC
+	program []string // this test program, unless set
+	args    []string
+	env     []string // on top of the test's own
+	cmd     *exec.Cmd
+	log     lines // what its last life wrote to stderr
 }
 
 func newProcess(t *testing.T, args ...string) *process {
@@ -39,23 +50,31 @@ func newProcess(t *testing.T, args ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	p := &process{Client: client, dir: dir}
+	p := &process{Client: client, dir: dir, address: address, program: []string{os.Args[0]}}
 	p.args = append([]string{"run", "--config", os.DevNull, "--state-dir", dir, "--listen", "127.0.0.1:0", "--rpc", address,
 		"--lora", "off", "--log-level", "warn"}, args...)
 	t.Cleanup(func() { p.kill() })
 	return p
 }
 
-// start runs the daemon and returns how long its RPC took to answer.
-func (p *process) start(t *testing.T) time.Duration {
+// launch runs the daemon.
+func (p *process) launch(t *testing.T) {
 	t.Helper()
-	p.cmd = exec.Command(os.Args[0], p.args...)
-	p.cmd.Env = append(os.Environ(), asDaemon+"=1")
-	p.cmd.Stderr = os.Stderr
-	started := time.Now()
+	line := append(p.program[1:len(p.program):len(p.program)], p.args...)
+	p.cmd = exec.Command(p.program[0], line...)
+	p.cmd.Env = append(append(os.Environ(), asDaemon+"=1"), p.env...)
+	p.log.reset()
+	p.cmd.Stderr = io.MultiWriter(&p.log, t.Output())
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// start runs the daemon and returns how long its RPC took to answer.
+func (p *process) start(t *testing.T) time.Duration {
+	t.Helper()
+	started := time.Now()
+	p.launch(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
@@ -88,10 +107,67 @@ func (p *process) shutDown(t *testing.T) {
 	if _, err := p.DaemonShutdown(t.Context(), rpc.Empty{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Wait(); err != nil {
+	p.wait(t)
+}
+
+// terminate ends the daemon as systemd does, and returns how long it took.
+func (p *process) terminate(t *testing.T) time.Duration {
+	t.Helper()
+	asked := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(t)
+	return time.Since(asked)
+}
+
+// wait expects the daemon to end well within its grace.
+func (p *process) wait(t *testing.T) {
+	t.Helper()
+	late := time.AfterFunc(stopGrace+5*time.Second, func() { p.cmd.Process.Signal(syscall.SIGQUIT) })
+	defer late.Stop()
+	err := p.cmd.Wait()
+	p.cmd = nil
+	if err != nil {
 		t.Fatalf("daemon: %v", err)
 	}
-	p.cmd = nil
+}
+
+// lines keeps what a process writes; it may be read meanwhile.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *lines) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf.Reset()
+}
+
+// runToEnd runs a program to its end.
+func runToEnd(t *testing.T, cmd *exec.Cmd) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v", cmd, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
 // inCI reports whether tests run at full size and may not be left out.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,7 +26,10 @@ const (
 	stopGrace     = 20 * time.Second // for everything to end in order
 	eventMemory   = 4096             // events kept for those who poll
 	radioBackoff  = 5 * time.Second  // between tries to open a lost radio
+	radioQuiet    = time.Minute      // longer between two failures: it worked meanwhile
 	statusRefresh = 5 * time.Second
+
+	radioSupervisor = "lora"
 )
 
 // errStuck says that a service did not end in its time; what it holds cannot
@@ -157,7 +161,7 @@ func (d *daemon) close() {
 	if d.engine != nil {
 		d.engine.Close()
 	}
-	d.store.Close()
+	d.store.Abandon()
 }
 
 // serve runs the services under supervision. The radio has a supervisor of
@@ -165,9 +169,8 @@ func (d *daemon) close() {
 // noticing. The engine and the RPC server are the daemon: when they fail for
 // good, it ends.
 func (d *daemon) serve(ctx context.Context) error {
-	hook := func(e suture.Event) { d.log.Warn().Fields(e.Map()).Msg(e.String()) }
-	root := suture.New("lorrent", suture.Spec{EventHook: hook, Timeout: stopGrace})
-	radio := suture.New("lora", suture.Spec{EventHook: hook, Timeout: stopGrace, FailureThreshold: 1, FailureBackoff: radioBackoff})
+	root := suture.New("lorrent", suture.Spec{EventHook: d.hook(), Timeout: stopGrace}) // those below inherit the hook
+	radio := suture.New(radioSupervisor, suture.Spec{Timeout: stopGrace, FailureThreshold: 1, FailureBackoff: radioBackoff})
 	radio.Add(service{"radio", d.bridge.Run})
 	root.Add(radio)
 
@@ -179,7 +182,6 @@ func (d *daemon) serve(ctx context.Context) error {
 	d.log.Info().Str("version", version).Str("listen", d.engine.Stats().ListenAddress).Strs("rpc", d.cfg.RPC).
 		Str("lora", d.cfg.LoRa).Int("torrents", d.engine.Stats().Torrents).Msg("started")
 	err := root.Serve(ctx)
-	d.notifyStopping()
 	if stuck, _ := root.UnstoppedServiceReport(); len(stuck) > 0 {
 		return fmt.Errorf("%w: %s", errStuck, stuck[0].Name)
 	}
@@ -192,6 +194,34 @@ func (d *daemon) serve(ctx context.Context) error {
 		return nil // asked to end
 	}
 	return err
+}
+
+// hook logs what the supervisors see. A radio may be away for days and is tried
+// every few seconds: its failures are logged when the reason is new, and not
+// more than once a minute.
+func (d *daemon) hook() suture.EventHook {
+	var mu sync.Mutex
+	var reason string
+	var failed, logged time.Time
+	return func(e suture.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		end, ok := e.(suture.EventServiceTerminate)
+		switch {
+		case ok && end.SupervisorName == radioSupervisor:
+			now, why := time.Now(), fmt.Sprint(end.Err)
+			worked := now.Sub(failed) > radioQuiet
+			failed = now
+			if worked || why != reason && now.Sub(logged) > radioQuiet {
+				reason, logged = why, now
+				d.log.Warn().Str("radio", d.cfg.LoRa).Str("error", why).Msg("the radio failed; trying until it works")
+			}
+		case e.Type() == suture.EventTypeBackoff || e.Type() == suture.EventTypeResume:
+			d.log.Debug().Fields(e.Map()).Msg(e.String())
+		default:
+			d.log.Warn().Fields(e.Map()).Msg(e.String())
+		}
+	}
 }
 
 // service gives a Run method a name for the supervisor.
