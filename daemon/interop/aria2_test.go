@@ -1,0 +1,14 @@
+package interop
+
+import "testing"
+
+// startAria2 runs aria2c, which checks what is there, downloads the rest, and
+// seeds until it is stopped.
+func startAria2(t *testing.T, j job) *process {
+	t.Helper()
+	return start(t, j.namespace, j.home, "aria2c", "--no-conf=true", "--dir="+j.data,
+		"--enable-dht=false", "--enable-dht6=false", "--enable-peer-exchange=false", "--bt-enable-lpd=false",
+		"--listen-port=6881", "--file-allocation=falloc", "--check-integrity=true", "--allow-overwrite=true",
+		"--seed-ratio=0.0", "--on-bt-download-complete="+j.doneScript(t),
+		"--console-log-level=info", "--enable-color=false", "--summary-interval=0", j.torrent)
+}

@@ -1,0 +1,46 @@
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// qbittorrentConf keeps the default for encryption: libtorrent tries it first
+// and comes back in plaintext.
+const qbittorrentConf = `[LegalNotice]
+Accepted=true
+[BitTorrent]
+Session\BTProtocol=TCP
+Session\DHTEnabled=false
+Session\LSDEnabled=false
+Session\PeXEnabled=false
+Session\Port=6881
+Session\DefaultSavePath=%s
+Session\QueueingSystemEnabled=false
+[Network]
+PortForwardingEnabled=false
+[AutoRun]
+enabled=true
+program=%s
+[Preferences]
+WebUI\Address=127.0.0.1
+WebUI\Port=8080
+WebUI\LocalHostAuth=false
+WebUI\UseUPnP=false
+`
+
+// startQBittorrent runs qbittorrent-nox with the torrent on its command line.
+func startQBittorrent(t *testing.T, j job) *process {
+	t.Helper()
+	folder := filepath.Join(j.home, "qBittorrent", "config")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf := fmt.Sprintf(qbittorrentConf, j.data, j.doneScript(t))
+	if err := os.WriteFile(filepath.Join(folder, "qBittorrent.conf"), []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, j.namespace, j.home, "qbittorrent-nox", "--profile="+j.home, "--save-path="+j.data, "--skip-dialog=true", "--add-paused=false", j.torrent)
+}
