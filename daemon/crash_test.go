@@ -34,6 +34,7 @@ func TestKilledDownload(t *testing.T) {
 	}
 	world := newSwarm(t, size, rate)
 	p := newProcess(t)
+	p.program = []string{release(t, "lorrentd")} // its speed is asserted, so without the race detector
 	p.start(t)
 	added, err := p.TorrentAdd(t.Context(), rpc.TorrentAddArgs{Metainfo: world.torrent})
 	if err != nil {
