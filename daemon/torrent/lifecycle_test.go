@@ -690,3 +690,24 @@ func TestPanicIsContained(t *testing.T) {
 	s.meet(t, s.honest)
 	s.completes(t)
 }
+
+// TestSeedWhoseFilesVanish loses its data while it runs: it says so instead of
+// refusing its peers for ever.
+func TestSeedWhoseFilesVanish(t *testing.T) {
+	t.Parallel()
+	http, _ := startTracker(t)
+	seedDir := t.TempDir()
+	torrent := makePayload(t, filepath.Join(seedDir, "data"), "payload", 64<<10, http, 1<<20)
+	seed := startNode(t, seedDir, nil)
+	h := add(t, seed, torrent)
+	seed.waitFor(t, h, "seed finds its data", seeding)
+	if err := os.Truncate(filepath.Join(seed.dir, "payload"), 1000); err != nil {
+		t.Fatal(err)
+	}
+	leech := startNode(t, t.TempDir(), nil)
+	add(t, leech, torrent)
+	st := seed.waitFor(t, h, "seed says what is wrong", func(s Status) bool { return s.State == Failed })
+	if !strings.Contains(st.Error, "cannot read") || !strings.Contains(st.Error, "payload") {
+		t.Errorf("error %q", st.Error)
+	}
+}

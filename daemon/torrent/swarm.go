@@ -314,7 +314,7 @@ func (s *session) join(in incoming) {
 	if in.dialed {
 		r.listen = in.addr
 	}
-	info, d := c.info, c.disk
+	info, d, t := c.info, c.disk, s.t
 	r.conn = peer.New(peer.Config{
 		Conn:        in.conn,
 		ID:          int32(r.id),
@@ -325,6 +325,7 @@ func (s *session) join(in incoming) {
 		ReadBlock: func(dst []byte, index, begin uint32) error {
 			return d.ReadAt(dst, int64(index)*info.PieceLength+int64(begin))
 		},
+		Unreadable: func(err error) { t.post(func(s *session) { s.unreadable(err) }) },
 		MaxUploads: maxUploads,
 		Down:       s.e.down,
 		Up:         s.e.up,

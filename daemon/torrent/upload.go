@@ -1,6 +1,7 @@
 package torrent
 
 import (
+	"fmt"
 	"time"
 
 	"lorrent/daemon/torrent/choker"
@@ -36,6 +37,15 @@ func (s *session) requested(r *remote, e *peer.Event) bool {
 	}
 	s.refuse(r, e)
 	return true
+}
+
+// unreadable stops a torrent whose files cannot be read any more. What is left
+// of them is found out when it is started again.
+func (s *session) unreadable(err error) {
+	if s.draining || s.phase != moving {
+		return
+	}
+	s.fail(fmt.Errorf("cannot read what is seeded: %w; bring the files back and start, or recheck", err))
 }
 
 // refuse answers a request that is not served; without BEP 6 there is no

@@ -55,6 +55,7 @@ type Config struct {
 	Ready       chan<- *Conn                                // told when events wait
 	Gate        Gate                                        // passed before each block is read
 	ReadBlock   func(dst []byte, index, begin uint32) error // payload for uploads
+	Unreadable  func(error)                                 // payload could not be read
 	MaxUploads  int                                         // requests that may wait: our reqq
 	Down, Up    Limiter                                     // asked before payload moves
 

@@ -48,6 +48,7 @@ func runDesk(t testing.TB, here, there net.Conn, change func(*Config)) *desk {
 	cfg := Config{
 		Conn: here, ID: 7, Fast: true, BitfieldLen: 2, Ready: d.ready,
 		Gate: open{}, Down: unlimited{}, Up: unlimited{}, MaxUploads: 100,
+		Unreadable: func(error) {},
 		ReadBlock: func(dst []byte, index, begin uint32) error {
 			for i := range dst {
 				dst[i] = byte(index) + byte(begin/block)
