@@ -6,9 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"lorrent/rpc"
 )
+
+const lorrentPort = "51767"
 
 // lorrent is our daemon: the real process, driven over its socket.
 type lorrent struct {
@@ -23,20 +26,34 @@ func startLorrent(t *testing.T, ctx context.Context, n *namespace, dir string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := scratch(t)
+	l := launchLorrent(t, n, program, scratch(t), dir, "--log-level", "debug")
+	l.awaitRPC(t, ctx)
+	return l
+}
+
+// launchLorrent runs a daemon program and does not wait for it.
+func launchLorrent(t *testing.T, n *namespace, program, state, dir string, args ...string) *lorrent {
+	t.Helper()
 	address := "unix:" + filepath.Join(state, "rpc.sock")
-	l := &lorrent{dir: dir}
-	if l.client, err = rpc.Dial(address, rpc.Options{}); err != nil {
+	client, err := rpc.Dial(address, rpc.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.client.Close)
-	l.process = start(t, n, state, program, "run", "--config", os.DevNull, "--state-dir", state, "--download-dir", dir,
-		"--listen", ":51767", "--rpc", address, "--lora", "off", "--log-level", "debug")
-	await(t, ctx, "start of our daemon", func() (bool, error) {
-		_, err := l.client.DaemonStatus(ctx, rpc.Empty{})
+	t.Cleanup(client.Close)
+	args = append([]string{"run", "--config", os.DevNull, "--state-dir", state, "--download-dir", dir,
+		"--listen", ":" + lorrentPort, "--rpc", address, "--lora", "off"}, args...)
+	return &lorrent{process: start(t, n, state, program, args...), client: client, dir: dir}
+}
+
+// awaitRPC waits until the daemon answers, and returns what it says.
+func (l *lorrent) awaitRPC(t *testing.T, ctx context.Context) (status rpc.DaemonStatus) {
+	t.Helper()
+	awaitEvery(t, ctx, time.Millisecond, "start of our daemon", func() (bool, error) {
+		var err error
+		status, err = l.client.DaemonStatus(ctx, rpc.Empty{})
 		return err == nil, l.process.alive()
 	})
-	return l
+	return status
 }
 
 // add adds a torrent and returns its info hash.

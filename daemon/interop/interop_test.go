@@ -91,7 +91,7 @@ func (e exchange) leech(t *testing.T) {
 		ours.add(t, ctx, s.torrent)
 		s.awaitAnnounce(t, ctx, ours.process)
 	}
-	theirs := e.client.start(t, newJob(t, s.theirs, s.torrent, s.source))
+	theirs := e.client.start(t, newJob(t, s.theirs, s.source, s.torrent))
 	if e.first == seedFirst {
 		s.awaitAnnounce(t, ctx, theirs)
 		ours = startLorrent(t, ctx, s.ours, s.copied)
@@ -129,7 +129,7 @@ func TestSeedTo(t *testing.T) {
 func (e exchange) seed(t *testing.T) {
 	s := e.stage(t)
 	ctx := begin(t)
-	j := newJob(t, s.theirs, s.torrent, s.copied)
+	j := newJob(t, s.theirs, s.copied, s.torrent)
 	var theirs *process
 	if e.first == leecherFirst {
 		theirs = e.client.start(t, j)

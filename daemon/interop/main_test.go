@@ -20,6 +20,10 @@ const caseLimit = 90 * time.Second
 var builds string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == roleArg { // the benchmark runs this program again
+		playRole(os.Args[2], os.Args[3:])
+		return
+	}
 	var err error
 	if builds, err = os.MkdirTemp("", "lorrent-interop-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -50,10 +54,15 @@ var buildDaemon = sync.OnceValues(func() (string, error) {
 // of a case.
 func begin(t *testing.T) context.Context {
 	t.Helper()
+	return beginFor(t, caseLimit)
+}
+
+func beginFor(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
 	if _, err := buildDaemon(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -100,7 +109,13 @@ func scratch(t *testing.T) string {
 // await polls until the condition holds; what says what was waited for.
 func await(t *testing.T, ctx context.Context, what string, ok func() (bool, error)) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	awaitEvery(t, ctx, 20*time.Millisecond, what, ok)
+}
+
+// awaitEvery is await for those who measure time.
+func awaitEvery(t *testing.T, ctx context.Context, interval time.Duration, what string, ok func() (bool, error)) {
+	t.Helper()
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		done, err := ok()

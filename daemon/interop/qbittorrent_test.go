@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// qbittorrentConf keeps the default for encryption: libtorrent tries it first
-// and comes back in plaintext.
+// qbittorrentConf keeps the default for encryption unless it is measured:
+// libtorrent tries it first and comes back in plaintext.
 const qbittorrentConf = `[LegalNotice]
 Accepted=true
 [BitTorrent]
@@ -19,6 +19,8 @@ Session\PeXEnabled=false
 Session\Port=6881
 Session\DefaultSavePath=%s
 Session\QueueingSystemEnabled=false
+Session\MaxActiveCheckingTorrents=50
+Session\Encryption=%d
 [Network]
 PortForwardingEnabled=false
 [AutoRun]
@@ -31,16 +33,21 @@ WebUI\LocalHostAuth=false
 WebUI\UseUPnP=false
 `
 
-// startQBittorrent runs qbittorrent-nox with the torrent on its command line.
+// startQBittorrent runs qbittorrent-nox with the torrents on its command line.
 func startQBittorrent(t *testing.T, j job) *process {
 	t.Helper()
 	folder := filepath.Join(j.home, "qBittorrent", "config")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	conf := fmt.Sprintf(qbittorrentConf, j.data, j.doneScript(t))
+	encryption := 0 // allowed
+	if j.measured {
+		encryption = 2 // off
+	}
+	conf := fmt.Sprintf(qbittorrentConf, j.data, encryption, j.doneScript(t))
 	if err := os.WriteFile(filepath.Join(folder, "qBittorrent.conf"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, j.namespace, j.home, "qbittorrent-nox", "--profile="+j.home, "--save-path="+j.data, "--skip-dialog=true", "--add-paused=false", j.torrent)
+	args := append([]string{"--profile=" + j.home, "--save-path=" + j.data, "--skip-dialog=true", "--add-paused=false"}, j.torrents...)
+	return start(t, j.namespace, j.home, "qbittorrent-nox", args...)
 }

@@ -22,12 +22,12 @@ method.set_key = event.download.finished, done, "execute.nothrow = %[3]s"
 schedule2 = watch, 0, 1, "load.start = %[4]s"
 `
 
-// startRTorrent runs rTorrent without its screen, with the torrent loaded from
-// its configuration.
+// startRTorrent runs rTorrent without its screen, with the torrents loaded
+// from its configuration.
 func startRTorrent(t *testing.T, j job) *process {
 	t.Helper()
 	conf := filepath.Join(j.home, "rtorrent.rc")
-	text := fmt.Sprintf(rtorrentConf, j.home, j.data, j.doneScript(t), j.torrent)
+	text := fmt.Sprintf(rtorrentConf, j.home, j.data, j.doneScript(t), filepath.Join(j.folder, "*.torrent"))
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

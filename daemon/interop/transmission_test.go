@@ -7,10 +7,16 @@ import (
 	"testing"
 )
 
-// startTransmission runs transmission-daemon, which takes the torrent from its
-// watched folder and checks what is there.
+// startTransmission runs transmission-daemon, which takes the torrents from
+// its watched folder and checks what is there.
 func startTransmission(t *testing.T, j job) *process {
 	t.Helper()
+	level, args := 3, []string{"--foreground", "--config-dir", j.home}
+	if j.measured {
+		level = 1 // errors
+	} else {
+		args = append(args, "--log-debug")
+	}
 	settings, err := json.Marshal(map[string]any{
 		"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false, "port-forwarding-enabled": false,
 		"encryption":                   0, // plaintext preferred
@@ -18,11 +24,12 @@ func startTransmission(t *testing.T, j job) *process {
 		"download-dir":                 j.data,
 		"rename-partial-files":         false,
 		"rpc-port":                     9091,
-		"watch-dir":                    filepath.Dir(j.torrent),
+		"watch-dir":                    j.folder,
 		"watch-dir-enabled":            true,
 		"script-torrent-done-enabled":  true,
 		"script-torrent-done-filename": j.doneScript(t),
-		"message-level":                3,
+		"message-level":                level,
+		"download-queue-enabled":       false,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -30,5 +37,5 @@ func startTransmission(t *testing.T, j job) *process {
 	if err := os.WriteFile(filepath.Join(j.home, "settings.json"), settings, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, j.namespace, j.home, "transmission-daemon", "--foreground", "--config-dir", j.home, "--log-debug")
+	return start(t, j.namespace, j.home, "transmission-daemon", args...)
 }
