@@ -40,22 +40,33 @@ func LockOf(b []byte) Lock { return Lock(b[len(b)-TagSize:]) }
 // PairKey.Open gave. Attempt is that of the packet; TTL, Tx and Next are the
 // ACK's own. For a fragment it acknowledges the whole message.
 func AppendAck(dst []byte, h Header, token Token) ([]byte, error) {
-	h.Type, h.Directed, h.AckWanted, h.Dest = TypeAck, true, false, Short(h.ID.Source)
+	h.Type, h.Directed, h.AckWanted, h.Hop, h.Dest = TypeAck, true, false, false, Short(h.ID.Source)
 	if err := h.check(AckPacketSize); err != nil {
 		return nil, fmt.Errorf("make acknowledgement: %w", err)
 	}
 	return append(h.append(dst), token[:]...), nil
 }
 
-// ParseAck reads an ACK. It is worth something only to who has the packet of
+// AppendHopAck appends to dst the ACK by which a relay says that the packet
+// that h.ID names, or its ACK, has reached it. Everyone can forge one: believe
+// it no more than that the packet is on its way.
+func AppendHopAck(dst []byte, h Header) ([]byte, error) {
+	h.Type, h.Directed, h.AckWanted, h.Hop, h.Dest = TypeAck, true, false, true, Short(h.ID.Source)
+	if err := h.check(HopAckSize); err != nil {
+		return nil, fmt.Errorf("make acknowledgement: %w", err)
+	}
+	return h.append(dst), nil
+}
+
+// ParseAck reads an ACK that is not by a relay. It is worth something only to who has the packet of
 // the same ID, if the token opens that packet's lock.
 func ParseAck(b []byte) (Header, Token, error) {
 	h, err := ParseHeader(b)
 	if err != nil {
 		return h, Token{}, err
 	}
-	if h.Type != TypeAck {
-		return h, Token{}, fmt.Errorf("read acknowledgement: %w: type %d", ErrInvalid, h.Type)
+	if h.Type != TypeAck || h.Hop {
+		return h, Token{}, fmt.Errorf("read acknowledgement: %w: type %d, by a relay %v", ErrInvalid, h.Type, h.Hop)
 	}
 	return h, Token(b[ackHeader:]), nil
 }

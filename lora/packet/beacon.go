@@ -6,32 +6,25 @@ import (
 )
 
 const (
-	beaconHeader  = 13 // number, load, battery and count of neighbours from 9
-	numberAt      = 9
-	loadAt        = 10
-	batteryAt     = 11
-	neighboursAt  = 12
+	countAt       = 14 // of neighbours
 	neighbourSize = 3
 	runSize       = 5
 
 	// MaxNeighbours is how many neighbours fit into a BEACON with nothing else.
 	MaxNeighbours = (MaxPacket - beaconHeader) / neighbourSize
-
-	// MinSNRdB and MaxSNRdB bound what a beacon can say of a neighbour.
-	MinSNRdB, MaxSNRdB = -20, 11
+	// MaxMargin is the largest margin that a BEACON can say.
+	MaxMargin = 31
 	// MaxDelivery is a neighbour of whom everything is heard.
 	MaxDelivery = 7
 
-	// BatteryMains and BatteryUnknown are values of Battery beyond per cent.
-	BatteryMains, BatteryUnknown = 101, 255
-
-	runEarlier = 8
+	marginShift = 3
+	runEarlier  = 8
 )
 
 // Neighbour is how a node hears another one.
 type Neighbour struct {
 	ID       uint16 // short id
-	SNRdB    int8   // MinSNRdB to MaxSNRdB
+	MarginDB uint8  // above the weakest signal that is received, 0 to MaxMargin
 	Delivery uint8  // heard share of what the neighbour sent, in sevenths
 }
 
@@ -50,21 +43,15 @@ func (r Run) Has(sequence uint32) bool {
 	return back == 0 || back <= runEarlier && r.Earlier>>(back-1)&1 != 0
 }
 
-// Beacon is what a node says of itself to those in range, and nobody relays.
-// It is proven only by the network MAC, where there is one: a hint.
+// Beacon is what a node says of itself, to those in range when its TTL is 0. It
+// is proven only by the network MAC, where there is one: a hint.
 type Beacon struct {
-	Source uint32
-	Epoch  uint16
-	// Number counts the sender's beacons, so that neighbours know how many of
-	// them they miss.
-	Number  uint8
-	Load    uint8 // per cent of the time that the sender finds the air busy
-	Battery uint8 // per cent, BatteryMains or BatteryUnknown
-	// Neighbours whom the sender hears.
+	Header Header
+	// Neighbours whom the source hears.
 	Neighbours []Neighbour
-	// Held are floods that the sender keeps and can send again.
+	// Held are floods that the source keeps and can send again.
 	Held []Run
-	// Statement about floods that the sender wrote, when HasStatement.
+	// Statement about floods that the source wrote, when HasStatement.
 	Statement    Statement
 	HasStatement bool
 }
@@ -78,33 +65,30 @@ func (bc *Beacon) Size() int {
 	return size
 }
 
-// AppendBeacon appends a BEACON to dst. SNR and delivery are clamped to what
-// can be said. It fails with ErrInvalid on what ParseBeacon would refuse and on
-// what is longer than a packet.
+// AppendBeacon appends a BEACON to dst. Of the header it takes ID, Attempt,
+// TTL and Tx. Margin and delivery are clamped to what can be said. It fails
+// with ErrInvalid on what ParseBeacon would refuse and on what is longer than a
+// packet.
 func AppendBeacon(dst []byte, bc *Beacon) ([]byte, error) {
-	switch {
-	case bc.Size() > MaxPacket:
-		return nil, fmt.Errorf("make beacon: %w: %d bytes, want at most %d", ErrInvalid, bc.Size(), MaxPacket)
-	case !ValidNode(bc.Source):
-		return nil, fmt.Errorf("make beacon: %w: source 0x%08x is no node", ErrInvalid, bc.Source)
-	case bc.Load > 100:
-		return nil, fmt.Errorf("make beacon: %w: load of %d %%", ErrInvalid, bc.Load)
+	h := Header{Type: TypeBeacon, ID: bc.Header.ID, Attempt: bc.Header.Attempt, TTL: bc.Header.TTL, Tx: bc.Header.Tx}
+	size := bc.Size()
+	if size > MaxPacket {
+		return nil, fmt.Errorf("make beacon: %w: %d bytes, want at most %d", ErrInvalid, size, MaxPacket)
 	}
-	options := byte(0)
+	if err := h.check(size); err != nil {
+		return nil, fmt.Errorf("make beacon: %w", err)
+	}
+	start := len(dst)
+	dst = append(h.append(dst), byte(len(bc.Neighbours)))
 	if bc.HasStatement {
-		options |= optionAck
+		dst[start+optionsAt] |= optionAck
 	}
-	dst = append(dst, link, onAirVersion<<4|byte(TypeBeacon), options)
-	dst = binary.BigEndian.AppendUint32(dst, bc.Source)
-	dst = binary.BigEndian.AppendUint16(dst, bc.Epoch)
-	dst = append(dst, bc.Number, bc.Load, bc.Battery, byte(len(bc.Neighbours)))
 	for _, n := range bc.Neighbours {
 		if !validShort(n.ID) {
 			return nil, fmt.Errorf("make beacon: %w: neighbour 0x%04x is no node", ErrInvalid, n.ID)
 		}
-		snr := min(max(int(n.SNRdB), MinSNRdB), MaxSNRdB) - MinSNRdB
 		dst = binary.BigEndian.AppendUint16(dst, n.ID)
-		dst = append(dst, byte(snr)<<3|min(n.Delivery, MaxDelivery))
+		dst = append(dst, min(n.MarginDB, MaxMargin)<<marginShift|min(n.Delivery, MaxDelivery))
 	}
 	dst, err := appendRuns(dst, bc.Held)
 	if err != nil {
@@ -126,16 +110,14 @@ func ParseBeacon(b []byte, bc *Beacon) error {
 		return fmt.Errorf("read beacon: %w: type %d", ErrInvalid, h.Type)
 	}
 	*bc = Beacon{
-		Source: h.ID.Source, Epoch: h.ID.Epoch,
-		Number: b[numberAt], Load: b[loadAt], Battery: b[batteryAt],
-		Neighbours: bc.Neighbours[:0], Held: bc.Held[:0],
+		Header: h, Neighbours: bc.Neighbours[:0], Held: bc.Held[:0],
 		HasStatement: b[optionsAt]&optionAck != 0,
 	}
 	rest := b[beaconHeader:]
-	for range b[neighboursAt] { // ParseHeader has checked that all of this fits
+	for range b[countAt] { // ParseHeader has checked that all of this fits
 		n := Neighbour{
 			ID:       binary.BigEndian.Uint16(rest),
-			SNRdB:    int8(rest[2]>>3) + MinSNRdB,
+			MarginDB: rest[2] >> marginShift,
 			Delivery: rest[2] & MaxDelivery,
 		}
 		if !validShort(n.ID) {
@@ -157,27 +139,14 @@ func ParseBeacon(b []byte, bc *Beacon) error {
 	return nil
 }
 
-// parseBeacon reads the header of a BEACON and checks its length.
-func (h *Header) parseBeacon(b []byte) error {
-	if len(b) < beaconHeader {
-		return fmt.Errorf("%w: beacon of %d bytes, want at least %d", ErrInvalid, len(b), beaconHeader)
-	}
-	rest := len(b) - beaconHeader - neighbourSize*int(b[neighboursAt])
-	if h.AckWanted {
+// checkBeacon makes sure that a BEACON's parts fill it exactly.
+func checkBeacon(b []byte) error {
+	rest := len(b) - beaconHeader - neighbourSize*int(b[countAt])
+	if b[optionsAt]&optionAck != 0 {
 		rest -= StatementSize
 	}
-	h.AckWanted = false // the bit says something else here
-	h.ID = ID{Source: binary.BigEndian.Uint32(b[sourceAt:]), Epoch: binary.BigEndian.Uint16(b[epochAt:])}
-	h.Tx = Short(h.ID.Source)
-	switch {
-	case b[optionsAt]&^optionAck != 0:
-		return fmt.Errorf("%w: beacon with options 0x%02x", ErrInvalid, b[optionsAt])
-	case rest < 0 || rest%runSize != 0:
-		return fmt.Errorf("%w: beacon of %d bytes with %d neighbours", ErrInvalid, len(b), b[neighboursAt])
-	case !ValidNode(h.ID.Source):
-		return fmt.Errorf("%w: source 0x%08x is no node", ErrInvalid, h.ID.Source)
-	case b[loadAt] > 100:
-		return fmt.Errorf("%w: load of %d %%", ErrInvalid, b[loadAt])
+	if rest < 0 || rest%runSize != 0 {
+		return fmt.Errorf("%w: beacon of %d bytes with %d neighbours", ErrInvalid, len(b), b[countAt])
 	}
 	return nil
 }

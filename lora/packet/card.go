@@ -62,7 +62,7 @@ func (c *Card) check() error {
 // SealCard appends an IDENTITY packet with the card to dst. It sets the card's
 // Public. The header's ID must be new, from LaneDirect.
 func (id *Identity) SealCard(dst []byte, h Header, c Card) ([]byte, error) {
-	h.Type, h.Directed, h.AckWanted = TypeIdentity, false, false
+	h.Type, h.Directed, h.AckWanted, h.Hop = TypeIdentity, false, false, false
 	issued := c.Issued.Unix()
 	switch {
 	case h.ID.Source != id.NodeID():

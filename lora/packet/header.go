@@ -12,10 +12,12 @@ const (
 	TypeFlood    Type = 0 // to everyone who holds the channel's key
 	TypeRouted   Type = 1 // to one node, under the key of the pair
 	TypeAck      Type = 2 // the receiver of a directed packet has stored it
-	TypeBeacon   Type = 3 // one hop: what the sender hears and what it keeps
+	TypeBeacon   Type = 3 // whom a node hears, and what it keeps
 	TypeFragment Type = 4 // part of a long message, to a channel or one node
-	TypeNack     Type = 5 // one hop: which floods the sender lacks
+	TypeNack     Type = 5 // one hop: floods that the sender lacks
 	TypeIdentity Type = 6 // a signed public key, and perhaps a question for one
+	TypePull     Type = 7 // one hop: all floods that the sender has, as a filter
+	TypeBundle   Type = 8 // one hop: several floods in one packet
 )
 
 // Sizes. What a packet carries beside the message itself:
@@ -44,8 +46,9 @@ const (
 	MaxFloodShare  = MaxPacket - floodHeader - FragmentSize - TagSize
 	MaxRoutedShare = MaxPacket - directedHeader - FragmentSize - TagSize
 
-	// AckPacketSize is the length of every ACK.
-	AckPacketSize = ackHeader + TokenSize
+	// AckPacketSize is the length of an ACK, HopAckSize of one by a relay.
+	AckPacketSize = HopAckSize + TokenSize
+	HopAckSize    = ackHeader
 
 	// MaxTTL is the largest number of relays that a packet may be granted.
 	MaxTTL = 15
@@ -72,13 +75,22 @@ const (
 	floodHeader    = 15
 	directedHeader = 18
 	ackHeader      = 16
+	beaconHeader   = 15
 	identityHeader = 14
 
 	optionDirected = 0x80
-	optionAck      = 0x40 // in a BEACON: a statement follows
+	optionAck      = 0x40 // wanted; in an ACK: by a relay; in a BEACON: a statement follows
 	attemptShift   = 4
 	ttlMask        = 0x0F
 	fixedOptions   = optionDirected | optionAck
+)
+
+// Of the packets for one hop.
+const (
+	hopTxAt     = 3
+	hopNextAt   = 5 // NACK and PULL
+	askHeader   = 7
+	bundleStart = 5
 )
 
 // ErrForged is a tag or a signature that does not fit: the packet was made or
@@ -95,6 +107,9 @@ type Header struct {
 	Directed bool
 	// AckWanted asks the destination of a directed packet for an ACK.
 	AckWanted bool
+	// Hop marks an ACK by which a relay says that it has got the packet. It has
+	// no token and proves nothing.
+	Hop bool
 	// Attempt, 0 to MaxAttempt, is counted up by the source when it repeats a
 	// packet, so that those who have relayed it do so again. An ACK has the
 	// attempt of what it acknowledges.
@@ -102,12 +117,13 @@ type Header struct {
 	// TTL is how many more times the packet may be relayed.
 	TTL uint8
 	// ID of the packet; in an ACK, of the packet acknowledged, whose source is
-	// the ACK's destination. A BEACON has no sequence, a NACK no ID.
+	// the ACK's destination. A BEACON's sequence counts its source's beacons
+	// alone. Packets for one hop have no ID.
 	ID ID
 	// Tx is the short id of the node that transmitted this copy.
 	Tx uint16
 	// Next is the short id of the one node that shall relay a directed packet,
-	// or is asked by a NACK; AnyNext for whoever hears it.
+	// or is asked by a NACK or PULL; AnyNext for whoever hears it.
 	Next uint16
 	// Dest is the short id of the destination of a directed packet.
 	Dest uint16
@@ -132,7 +148,7 @@ func validShort(short uint16) bool { return short != 0 && short != AnyNext }
 // ErrInvalid. It does not allocate, except for the error.
 func ParseHeader(b []byte) (Header, error) {
 	switch {
-	case len(b) < txAt-sourceAt:
+	case len(b) < sourceAt:
 		return Header{}, fmt.Errorf("%w: %d bytes", ErrForeign, len(b))
 	case len(b) > MaxPacket:
 		return Header{}, fmt.Errorf("%w: %d bytes, want at most %d", ErrForeign, len(b), MaxPacket)
@@ -142,19 +158,24 @@ func ParseHeader(b []byte) (Header, error) {
 		return Header{}, fmt.Errorf("%w: version %d, want %d", ErrForeign, b[1]>>4, onAirVersion)
 	}
 	h := Header{
-		Type:      Type(b[1] & 0x0F),
-		Directed:  b[optionsAt]&optionDirected != 0,
-		AckWanted: b[optionsAt]&optionAck != 0,
-		Attempt:   b[optionsAt] >> attemptShift & MaxAttempt,
-		TTL:       b[optionsAt] & ttlMask,
+		Type:     Type(b[1] & 0x0F),
+		Directed: b[optionsAt]&optionDirected != 0,
+		Attempt:  b[optionsAt] >> attemptShift & MaxAttempt,
+		TTL:      b[optionsAt] & ttlMask,
+	}
+	option := b[optionsAt]&optionAck != 0
+	switch h.Type {
+	case TypeAck:
+		h.Hop = option
+	case TypeBeacon: // ParseBeacon looks at it
+	default:
+		h.AckWanted = option
 	}
 	switch h.Type {
-	case TypeFlood, TypeRouted, TypeAck, TypeFragment, TypeIdentity:
+	case TypeFlood, TypeRouted, TypeAck, TypeBeacon, TypeFragment, TypeIdentity:
 		return h, h.parseTravelling(b)
-	case TypeBeacon:
-		return h, h.parseBeacon(b)
-	case TypeNack:
-		return h, h.parseNack(b)
+	case TypeNack, TypePull, TypeBundle:
+		return h, h.parseOneHop(b)
 	}
 	return Header{}, fmt.Errorf("%w: type %d of a later version", ErrForeign, h.Type)
 }
@@ -178,19 +199,32 @@ func (h *Header) parseTravelling(b []byte) error {
 		} else {
 			h.Dest = binary.BigEndian.Uint16(b[destAt:])
 		}
-	case h.Type != TypeIdentity:
+	case h.onChannel():
 		h.Channel = b[channelAt]
+	case h.Type == TypeBeacon:
+		if err := checkBeacon(b); err != nil {
+			return err
+		}
 	}
 	return h.check(len(b))
+}
+
+// onChannel says whether the packet is for those who hold a channel's key.
+func (h *Header) onChannel() bool {
+	return h.Type == TypeFlood || h.Type == TypeFragment && !h.Directed
 }
 
 // least is how long a packet of this type is that carries as little as it may.
 func (h *Header) least() int {
 	switch {
+	case h.Type == TypeAck && h.Hop:
+		return HopAckSize
 	case h.Type == TypeAck:
 		return AckPacketSize
 	case h.Type == TypeIdentity:
-		return identityHeader + cardSize
+		return IdentityOverhead
+	case h.Type == TypeBeacon:
+		return beaconHeader
 	case h.Type == TypeFragment && h.Directed:
 		return directedHeader + FragmentSize + 1 + TagSize
 	case h.Type == TypeFragment:
@@ -206,7 +240,7 @@ func (h *Header) least() int {
 func (h *Header) check(length int) error {
 	directed := h.Type == TypeRouted || h.Type == TypeAck || h.Type == TypeFragment && h.Directed
 	switch {
-	case h.Directed != directed, h.AckWanted && (!directed || h.Type == TypeAck):
+	case h.Directed != directed, h.AckWanted && (!directed || h.Type == TypeAck), h.Hop && h.Type != TypeAck:
 		return fmt.Errorf("%w: type %d with directed %v, acknowledgement wanted %v", ErrInvalid, h.Type, h.Directed, h.AckWanted)
 	case h.Attempt > MaxAttempt || h.TTL > MaxTTL:
 		return fmt.Errorf("%w: attempt %d, TTL %d", ErrInvalid, h.Attempt, h.TTL)
@@ -214,7 +248,7 @@ func (h *Header) check(length int) error {
 		return fmt.Errorf("%w: source 0x%08x is no node", ErrInvalid, h.ID.Source)
 	case h.ID.Sequence > MaxSequence:
 		return fmt.Errorf("%w: sequence %d, want at most %d", ErrInvalid, h.ID.Sequence, MaxSequence)
-	case LaneOf(h.ID.Sequence) != h.lane():
+	case h.Type != TypeBeacon && LaneOf(h.ID.Sequence) != h.lane():
 		return fmt.Errorf("%w: type %d with sequence 0x%06x of the other lane", ErrInvalid, h.Type, h.ID.Sequence)
 	case !validShort(h.Tx):
 		return fmt.Errorf("%w: transmitter 0x%04x is no node", ErrInvalid, h.Tx)
@@ -222,17 +256,17 @@ func (h *Header) check(length int) error {
 		return fmt.Errorf("%w: no next hop", ErrInvalid)
 	case directed && !validShort(h.Dest):
 		return fmt.Errorf("%w: destination 0x%04x is no node", ErrInvalid, h.Dest)
-	case h.Type == TypeAck && length != AckPacketSize:
-		return fmt.Errorf("%w: acknowledgement of %d bytes, want %d", ErrInvalid, length, AckPacketSize)
-	case h.Type == TypeIdentity && length > identityHeader+cardSize+MaxName:
-		return fmt.Errorf("%w: identity of %d bytes, want at most %d", ErrInvalid, length, identityHeader+cardSize+MaxName)
+	case h.Type == TypeAck && length != h.least():
+		return fmt.Errorf("%w: acknowledgement of %d bytes, want %d", ErrInvalid, length, h.least())
+	case h.Type == TypeIdentity && length > IdentityOverhead+MaxName:
+		return fmt.Errorf("%w: identity of %d bytes, want at most %d", ErrInvalid, length, IdentityOverhead+MaxName)
 	}
 	return nil
 }
 
 // lane is the lane that the type takes its sequence from.
 func (h *Header) lane() Lane {
-	if h.Type == TypeFlood || h.Type == TypeFragment && !h.Directed {
+	if h.onChannel() {
 		return LaneFlood
 	}
 	return LaneDirect
@@ -245,6 +279,8 @@ func (h *Header) size() int {
 		return ackHeader
 	case h.Type == TypeIdentity:
 		return identityHeader
+	case h.Type == TypeBeacon:
+		return beaconHeader
 	case h.Directed:
 		return directedHeader
 	}
@@ -264,7 +300,7 @@ func (h *Header) append(dst []byte) []byte {
 		if h.Type != TypeAck {
 			dst = binary.BigEndian.AppendUint16(dst, h.Dest)
 		}
-	case h.Type != TypeIdentity:
+	case h.onChannel():
 		dst = append(dst, h.Channel)
 	}
 	return dst
@@ -275,7 +311,7 @@ func (h *Header) options() byte {
 	if h.Directed {
 		options |= optionDirected
 	}
-	if h.AckWanted {
+	if h.AckWanted || h.Hop {
 		options |= optionAck
 	}
 	return options
@@ -283,11 +319,10 @@ func (h *Header) options() byte {
 
 // SetHop makes b, a packet that ParseHeader accepts, the copy that node tx
 // transmits: with a new TTL and, if it is directed, for the given next hop.
-// Nothing else of it may change on the way. A BEACON or NACK does not travel
-// and stays as it is.
+// Nothing else of it may change on the way. A NACK, PULL or BUNDLE does not
+// travel and stays as it is.
 func SetHop(b []byte, ttl uint8, tx, next uint16) {
-	t := Type(b[1] & 0x0F)
-	if t == TypeBeacon || t == TypeNack {
+	if t := Type(b[1] & 0x0F); t == TypeNack || t == TypePull || t == TypeBundle {
 		return
 	}
 	b[optionsAt] = b[optionsAt]&^ttlMask | min(ttl, MaxTTL)
@@ -324,7 +359,7 @@ func canonical(dst, b []byte) []byte {
 type Digest [sha256.Size]byte
 
 // DigestOf computes the digest of b, a packet that ParseHeader accepts, and
-// that is neither BEACON nor NACK. It does not allocate.
+// that is neither NACK, PULL nor BUNDLE. It does not allocate.
 func DigestOf(b []byte) Digest {
 	var buffer [MaxPacket]byte
 	return sha256.Sum256(canonical(buffer[:0], b))

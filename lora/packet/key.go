@@ -39,15 +39,23 @@ type ChannelKey struct {
 
 // NewChannelKey derives the key from the channel's secret.
 func NewChannelKey(secret []byte) (*ChannelKey, error) {
+	key, hash, err := deriveChannel(secret)
+	if err != nil {
+		return nil, err
+	}
+	cipher, err := ccm.New(key, TagSize)
+	return &ChannelKey{cipher: cipher, hash: hash}, err
+}
+
+func deriveChannel(secret []byte) (key []byte, hash uint8, err error) {
 	if len(secret) < MinSecret {
-		return nil, fmt.Errorf("channel secret of %d bytes, want at least %d", len(secret), MinSecret)
+		return nil, 0, fmt.Errorf("channel secret of %d bytes, want at least %d", len(secret), MinSecret)
 	}
 	b, err := hkdf.Key(sha256.New, secret, nil, labelChannel, keySize+1)
 	if err != nil {
-		return nil, fmt.Errorf("derive channel key: %w", err)
+		return nil, 0, fmt.Errorf("derive channel key: %w", err)
 	}
-	cipher, err := ccm.New(b[:keySize], TagSize)
-	return &ChannelKey{cipher: cipher, hash: b[keySize]}, err
+	return b[:keySize], b[keySize], nil
 }
 
 // Hash is the byte by which packets name the key. Different keys may have the
@@ -62,27 +70,31 @@ type PairKey struct {
 
 // Pair derives the key that id shares with the holder of another identity.
 func (id *Identity) Pair(peer PublicKey) (*PairKey, error) {
-	if peer == id.public || !ValidNode(peer.NodeID()) {
-		return nil, fmt.Errorf("pair with %v: %w: not another node", peer, ErrInvalid)
-	}
-	exchange, err := peer.exchange()
+	key, err := id.derivePair(peer)
 	if err != nil {
 		return nil, fmt.Errorf("pair with %v: %w", peer, err)
 	}
+	cipher, err := ccm.New(key, TagSize)
+	return &PairKey{cipher: cipher, self: id.NodeID(), peer: peer.NodeID()}, err
+}
+
+func (id *Identity) derivePair(peer PublicKey) ([]byte, error) {
+	if peer == id.public || !ValidNode(peer.NodeID()) {
+		return nil, fmt.Errorf("%w: not another node", ErrInvalid)
+	}
+	exchange, err := peer.exchange()
+	if err != nil {
+		return nil, err
+	}
 	shared, err := id.exchange.ECDH(exchange)
 	if err != nil {
-		return nil, fmt.Errorf("pair with %v: %w: %w", peer, ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	lower, upper := id.public, peer
 	if bytes.Compare(lower[:], upper[:]) > 0 {
 		lower, upper = upper, lower
 	}
-	key, err := hkdf.Key(sha256.New, shared, nil, labelPair+string(lower[:])+string(upper[:]), keySize)
-	if err != nil {
-		return nil, fmt.Errorf("derive pair key: %w", err)
-	}
-	cipher, err := ccm.New(key, TagSize)
-	return &PairKey{cipher: cipher, self: id.NodeID(), peer: peer.NodeID()}, err
+	return hkdf.Key(sha256.New, shared, nil, labelPair+string(lower[:])+string(upper[:]), keySize)
 }
 
 // Peer is the node id of the other node.

@@ -25,6 +25,14 @@ type NetworkKey struct {
 
 // NewNetworkKey derives the key from the network's secret.
 func NewNetworkKey(secret []byte) (*NetworkKey, error) {
+	key, err := deriveNetwork(secret)
+	if err != nil {
+		return nil, err
+	}
+	return &NetworkKey{mac: hmac.New(sha256.New, key)}, nil
+}
+
+func deriveNetwork(secret []byte) ([]byte, error) {
 	if len(secret) < MinSecret {
 		return nil, fmt.Errorf("network secret of %d bytes, want at least %d", len(secret), MinSecret)
 	}
@@ -32,7 +40,7 @@ func NewNetworkKey(secret []byte) (*NetworkKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive network key: %w", err)
 	}
-	return &NetworkKey{mac: hmac.New(sha256.New, key)}, nil
+	return key, nil
 }
 
 // Add appends the MAC to b, a whole packet that is about to be transmitted.

@@ -14,7 +14,7 @@ func (k *ChannelKey) Seal(dst []byte, h Header, p Payload) ([]byte, error) {
 	if h.Type != TypeFlood && h.Type != TypeFragment || h.Directed {
 		return nil, fmt.Errorf("seal: %w: type %d, directed %v, to a channel", ErrInvalid, h.Type, h.Directed)
 	}
-	h.Channel = k.hash
+	h.Channel, h.Hop = k.hash, false
 	return seal(k.cipher, dst, &h, &p)
 }
 
@@ -54,7 +54,7 @@ func (k *PairKey) Seal(dst []byte, h Header, p Payload) ([]byte, error) {
 	if p.Acked.Source != 0 && p.Acked.Source != k.peer {
 		return nil, fmt.Errorf("seal: %w: acknowledges %v to another node", ErrInvalid, p.Acked)
 	}
-	h.Directed, h.Dest = true, Short(k.peer)
+	h.Directed, h.Hop, h.Dest = true, false, Short(k.peer)
 	dst, err := seal(k.cipher, dst, &h, &p)
 	if err != nil {
 		return nil, err
