@@ -83,7 +83,7 @@ func (id *Identity) SealCard(dst []byte, h Header, c Card) ([]byte, error) {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(issued))
 	dst = append(dst, byte(c.Capabilities))
 	dst = append(dst, c.Name...)
-	return append(dst, ed25519.Sign(id.signing, signedCard(dst[start:]))...), nil
+	return append(dst, id.sign(signedCard(dst[start:]))...), nil
 }
 
 // OpenCard reads an IDENTITY packet and checks its signature, and that its

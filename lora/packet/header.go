@@ -182,6 +182,9 @@ func ParseHeader(b []byte) (Header, error) {
 
 // parseTravelling reads the header of the types that may be relayed.
 func (h *Header) parseTravelling(b []byte) error {
+	if err := h.checkOptions(); err != nil { // first, since the length depends on them
+		return err
+	}
 	if least := h.least(); len(b) < least {
 		return fmt.Errorf("%w: type %d of %d bytes, want at least %d", ErrInvalid, h.Type, len(b), least)
 	}
@@ -235,13 +238,22 @@ func (h *Header) least() int {
 	return FloodOverhead
 }
 
+// checkOptions says whether the type goes with the flags.
+func (h *Header) checkOptions() error {
+	directed := h.Type == TypeRouted || h.Type == TypeAck || h.Type == TypeFragment && h.Directed
+	if h.Directed != directed || h.AckWanted && (!directed || h.Type == TypeAck) || h.Hop && h.Type != TypeAck {
+		return fmt.Errorf("%w: type %d with directed %v, acknowledgement wanted %v", ErrInvalid, h.Type, h.Directed, h.AckWanted)
+	}
+	return nil
+}
+
 // check holds for the header of every packet that may be relayed, coming or
 // going. The length is known to be enough.
 func (h *Header) check(length int) error {
-	directed := h.Type == TypeRouted || h.Type == TypeAck || h.Type == TypeFragment && h.Directed
+	if err := h.checkOptions(); err != nil {
+		return err
+	}
 	switch {
-	case h.Directed != directed, h.AckWanted && (!directed || h.Type == TypeAck), h.Hop && h.Type != TypeAck:
-		return fmt.Errorf("%w: type %d with directed %v, acknowledgement wanted %v", ErrInvalid, h.Type, h.Directed, h.AckWanted)
 	case h.Attempt > MaxAttempt || h.TTL > MaxTTL:
 		return fmt.Errorf("%w: attempt %d, TTL %d", ErrInvalid, h.Attempt, h.TTL)
 	case !ValidNode(h.ID.Source):
@@ -252,9 +264,9 @@ func (h *Header) check(length int) error {
 		return fmt.Errorf("%w: type %d with sequence 0x%06x of the other lane", ErrInvalid, h.Type, h.ID.Sequence)
 	case !validShort(h.Tx):
 		return fmt.Errorf("%w: transmitter 0x%04x is no node", ErrInvalid, h.Tx)
-	case directed && h.Next == 0:
+	case h.Directed && h.Next == 0:
 		return fmt.Errorf("%w: no next hop", ErrInvalid)
-	case directed && !validShort(h.Dest):
+	case h.Directed && !validShort(h.Dest):
 		return fmt.Errorf("%w: destination 0x%04x is no node", ErrInvalid, h.Dest)
 	case h.Type == TypeAck && length != h.least():
 		return fmt.Errorf("%w: acknowledgement of %d bytes, want %d", ErrInvalid, length, h.least())

@@ -122,3 +122,6 @@ func (id *Identity) Public() PublicKey { return id.public }
 
 // NodeID is the node's address.
 func (id *Identity) NodeID() uint32 { return id.public.NodeID() }
+
+// sign signs a message that begins with the label of what it is.
+func (id *Identity) sign(message []byte) []byte { return ed25519.Sign(id.signing, message) }

@@ -39,7 +39,7 @@ func (id *Identity) SignStatement(epoch uint16, first uint32, floods []Digest) (
 	if err := s.check(); err != nil {
 		return Statement{}, fmt.Errorf("sign: %w", err)
 	}
-	copy(s.Signature[:], ed25519.Sign(id.signing, s.signed(epoch, floods)))
+	copy(s.Signature[:], id.sign(s.signed(epoch, floods)))
 	return s, nil
 }
 

@@ -452,7 +452,7 @@ func (v *vector) open(h Header, b []byte) (err error) {
 
 // The rest reads the file.
 
-func readVectors(t *testing.T) []*vector {
+func readVectors(t testing.TB) []*vector {
 	t.Helper()
 	file, err := os.Open("../../firmware/vectors.txt")
 	if err != nil {
@@ -466,7 +466,7 @@ func readVectors(t *testing.T) []*vector {
 		switch {
 		case line == "" || line[0] == '#':
 		case line[0] == '[':
-			all = append(all, &vector{t: t, name: strings.Trim(line, "[]"), fields: make(map[string]string)})
+			all = append(all, &vector{name: strings.Trim(line, "[]"), fields: make(map[string]string)})
 		case isField && len(all) > 0:
 			all[len(all)-1].fields[strings.TrimSpace(key)] = strings.TrimSpace(value)
 		default:
@@ -546,7 +546,7 @@ func (v *vector) channelKey() *ChannelKey {
 	return key
 }
 
-func fromHex(t *testing.T, s string) []byte {
+func fromHex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
