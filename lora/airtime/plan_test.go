@@ -241,6 +241,14 @@ func TestFairShareWait(t *testing.T) {
 			t.Errorf("class %d waits %v for a fair share", class, wait)
 		}
 	}
+	// What is old has faded, what is new counts in full.
+	for range 60 {
+		packet.Class = ClassDirect
+		p.Record(now.Add(time.Hour), packet)
+	}
+	if later, _ := p.Allow(now.Add(time.Hour), packet); later < wait-time.Second || later > wait+10*time.Second {
+		t.Errorf("the same again an hour later: a wait of %v, at first %v", later, wait)
+	}
 	other := Transmission{Airtime: time.Second, Class: ClassDirect, Origin: 6}
 	if wait, _ := p.Allow(now, other); wait != 0 {
 		t.Errorf("another origin waits %v", wait)

@@ -79,6 +79,16 @@ func TestRegionCheck(t *testing.T) {
 			}
 		})
 	}
+	// Of two bands that allow the settings the better one applies.
+	for _, cycles := range [][2]float64{{0.01, 0.1}, {0.1, 0.01}} {
+		r := Region{"X", []Band{
+			{Name: "X 1", LowHz: 868_000_000, HighHz: 869_000_000, DutyCycle: cycles[0], MaxEIRPdBm: 14},
+			{Name: "X 2", LowHz: 868_000_000, HighHz: 869_000_000, DutyCycle: cycles[1], MaxEIRPdBm: 14},
+		}}
+		if band, err := r.Check(settings(868.5, 125_000, 9, 14)); err != nil || band.DutyCycle != 0.1 {
+			t.Errorf("of %v the band with %v applies, %v", cycles, band.DutyCycle, err)
+		}
+	}
 	odd := settings(869.525, 250_000, 9, 14)
 	for _, rate := range []int{4, 9} {
 		odd.CodingRate = rate

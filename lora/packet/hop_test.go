@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -175,9 +176,17 @@ func TestBundle(t *testing.T) {
 	if _, err := AppendBundle(nil, 0, n.flood); !errors.Is(err, ErrInvalid) {
 		t.Errorf("bundle of nobody: %v, want ErrInvalid", err)
 	}
-	// An item that is as long as it says but no packet.
-	bad := append([]byte{link, 0x18, 0, 0x47, 0x11, 10, byte(TypeFlood)}, make([]byte, 10)...)
-	if _, err := SplitBundle(nil, bad); !errors.Is(err, ErrInvalid) {
-		t.Errorf("bundle of a cut flood: %v, want ErrInvalid", err)
+	item := func(kind Type, rest []byte) []byte {
+		return append([]byte{link, 0x18, 0, 0x47, 0x11, byte(len(rest)), byte(kind)}, rest...)
+	}
+	identity := append(bytes.Clone(n.card[itemFrom:txAt]), n.card[itemCut:]...)
+	for name, bad := range map[string][]byte{
+		"an identity":   item(TypeIdentity, identity),
+		"a cut flood":   item(TypeFlood, make([]byte, 10)),
+		"half a header": slices.Clip(append(item(TypeFlood, append(n.flood[itemFrom:txAt:txAt], n.flood[itemCut:]...)), 3, 0, 1, 2, 3)),
+	} {
+		if _, err := SplitBundle(nil, bad); !errors.Is(err, ErrInvalid) {
+			t.Errorf("bundle of %s: %v, want ErrInvalid", name, err)
+		}
 	}
 }

@@ -141,6 +141,19 @@ func TestCardHostileName(t *testing.T) {
 	}
 }
 
+// Nobody can sign a card in the name of a node whose key is another.
+func TestCardOfAnotherNode(t *testing.T) {
+	n := newNodes(t)
+	h := Header{Type: TypeIdentity, ID: ID{n.b.NodeID(), 1, laneBit}, Tx: 1}
+	key := n.a.Public()
+	unsigned := append(h.append(nil), key[:]...)
+	unsigned = append(unsigned, make([]byte, cardNameAt-cardWantedAt)...)
+	b := append(unsigned, n.a.sign(signedCard(unsigned))...)
+	if _, _, err := OpenCard(b); !errors.Is(err, ErrForged) {
+		t.Errorf("OpenCard() = %v, want ErrForged", err)
+	}
+}
+
 func TestStatement(t *testing.T) {
 	n := newNodes(t)
 	floods := []Digest{{1}, {2}, {3}}

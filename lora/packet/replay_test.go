@@ -16,6 +16,11 @@ func TestReplay(t *testing.T) {
 	for i := range 400 {
 		starts = append(starts, accept{uint16(1000 + i), uint32(10 * i)})
 	}
+	// A long life, and one more after the sender's store was put back.
+	second := []accept{{1, 5000}}
+	for i := range 400 {
+		second = append(second, accept{uint16(1000 + i), uint32(i)})
+	}
 	tests := []struct {
 		name     string
 		accepted []accept
@@ -47,6 +52,7 @@ func TestReplay(t *testing.T) {
 		{"an epoch forgotten by name, unseen packet", starts, 1000, 9, Unknown},
 		{"an epoch never heard, from before the open ones", starts, 7, 3950, Unknown},
 		{"an epoch never heard, from among the open ones", starts, 7, 3951, Fresh},
+		{"a forgotten epoch of a sender that was put back", second, 1, 5000, Unknown},
 		{"a new epoch after 400", starts, 7, 4000, Fresh},
 	}
 	for _, test := range tests {
