@@ -1,10 +1,3 @@
-// Package packet is the on-air format: one Encode and one Decode.
-//
-// A packet is at most 255 bytes, big-endian, and opens with a link byte that
-// RNode firmware also puts there. Version 0, this one, travels in clear text.
-// Its check is a CRC-32: it finds damage that the 16-bit CRC of the radio
-// lets through, and proves nothing about who sent the packet. Every number
-// and golden bytes are in firmware/PROTOCOL.md.
 package packet
 
 import (

@@ -9,7 +9,9 @@ import (
 
 // Seal appends a FLOOD or a FRAG to the channel to dst. It sets the header's
 // Channel. It fails with ErrInvalid on what Open would refuse and on what is
-// longer than a packet. Every ID must be new: see Counter.
+// longer than a packet. Every ID must be new (see Counter): to repeat a packet
+// keep it and use SetAttempt, since two different ones under the same ID give
+// both away.
 func (k *ChannelKey) Seal(dst []byte, h Header, p Payload) ([]byte, error) {
 	if h.Type != TypeFlood && h.Type != TypeFragment || h.Directed {
 		return nil, fmt.Errorf("seal: %w: type %d, directed %v, to a channel", ErrInvalid, h.Type, h.Directed)
@@ -45,8 +47,8 @@ func (k *ChannelKey) Open(dst, b []byte) (Header, Payload, error) {
 
 // Seal appends a ROUTED or a directed FRAG for the peer to dst. It sets the
 // header's Directed and Dest. It fails with ErrInvalid on what Open would
-// refuse, and on what is longer than a packet. Every ID must be new: see
-// Counter.
+// refuse, and on what is longer than a packet. Every ID must be new, as for
+// ChannelKey.Seal; a repetition with another Payload.Acked is another packet.
 func (k *PairKey) Seal(dst []byte, h Header, p Payload) ([]byte, error) {
 	if h.Type != TypeRouted && h.Type != TypeFragment || h.ID.Source != k.self {
 		return nil, fmt.Errorf("seal: %w: type %d from 0x%08x to one node", ErrInvalid, h.Type, h.ID.Source)

@@ -221,6 +221,45 @@ func TestForgedLeavesNothing(t *testing.T) {
 	}
 }
 
+// A packet that was accepted is known again, however its copy came, also after
+// a restart; and what cannot be opened is never accepted in its place.
+func TestReplayedPacket(t *testing.T) {
+	n := newNodes(t)
+	var window Replay
+	receive := func(b []byte) (Verdict, error) {
+		h, _, _, err := n.ba.Open(nil, b)
+		verdict := window.Check(h.ID.Epoch, h.ID.Sequence)
+		if err == nil {
+			window.Accept(h.ID.Epoch, h.ID.Sequence)
+		}
+		return verdict, err
+	}
+	forged := bytes.Clone(n.routed)
+	forged[sequenceAt+2]++
+	if _, err := receive(forged); !errors.Is(err, ErrForged) {
+		t.Fatalf("forged: %v", err)
+	}
+	if verdict, err := receive(n.routed); verdict != Fresh || err != nil {
+		t.Fatalf("first: %v, %v", verdict, err)
+	}
+	kept, err := window.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	window = Replay{}
+	if err := window.UnmarshalBinary(kept); err != nil {
+		t.Fatal(err)
+	}
+	SetHop(n.routed, 1, 0x1111, 0x2222)
+	SetAttempt(n.routed, 2)
+	if verdict, err := receive(n.routed); verdict != Repeated || err != nil {
+		t.Errorf("again, by another way: %v, %v, want repeated", verdict, err)
+	}
+	if verdict, err := receive(n.part); verdict != Fresh || err != nil {
+		t.Errorf("the next one: %v, %v, want fresh", verdict, err)
+	}
+}
+
 func TestAck(t *testing.T) {
 	n := newNodes(t)
 	h, _, token, err := n.ba.Open(nil, n.routed)
