@@ -104,6 +104,7 @@ func New(cfg Config) (*Bridge, error) {
 		Airtime:     b.timeOnAir,
 		Budget:      b.budget,
 		MaxMessages: cfg.MaxQueued,
+		Plain:       true,
 	})
 	if b.radio.kind == radioOff {
 		return b, nil
@@ -248,7 +249,13 @@ func (b *Bridge) carryOut(actions []mesh.Action, port *port) {
 		switch a := action.(type) {
 		case mesh.Transmit:
 			b.onAir = a.Airtime
-			port.transmit <- a.Packet
+			packet, err := mesh.EncodePlain(a.Packet)
+			if err != nil { // it left the air out: nothing was on it
+				b.fail(fmt.Errorf("encode packet: %w", err))
+				actions = append(actions, b.locked(b.mesh.SendFailed)...)
+				continue
+			}
+			port.transmit <- packet
 		case mesh.Deliver:
 			actions = append(actions, b.deliver(a)...)
 		case mesh.StateChanged:
