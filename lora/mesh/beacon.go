@@ -60,7 +60,7 @@ func (m *Mesh) beaconTick(now time.Time) {
 	if m.wideDue(now) {
 		b.wide, b.changes = now, 0
 		p.TTL = maxTTL
-		m.launch(p, now)
+		m.launch(p, nil, now)
 		return
 	}
 	m.queue(&job{

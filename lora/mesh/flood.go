@@ -37,7 +37,7 @@ type flood struct {
 	ttl       uint8  // relays left to this node
 	first     time.Time
 	own       bool
-	message   *outgoing   // own messages for everyone
+	message   *outgoing   // own messages
 	holders   []uint16    // who has it: they sent it, or said so
 	spoke     []uint16    // of those, who sent it: it may have reached their listeners
 	spokeAt   []time.Time // the last time
@@ -295,7 +295,7 @@ func (m *Mesh) relay(f *flood, delay time.Duration, now time.Time) {
 	j.needed = func() bool { return m.wanted(f, m.load.at) }
 	j.sent = func(now time.Time) {
 		f.sent++
-		m.sentFlood(f, false)
+		m.sentFlood(f, false, now)
 		m.fair.relayed(m.account(f.key.id.Source), m.cfg.Airtime(f.packet.Size()), now)
 		if m.floods.all[f.key] == f {
 			if f.check.IsZero() {
@@ -314,9 +314,15 @@ func (m *Mesh) relay(f *flood, delay time.Duration, now time.Time) {
 
 // sentFlood tells what became of a message of this node for everyone: it was
 // sent, or it will not be sent again.
-func (m *Mesh) sentFlood(f *flood, over bool) {
+func (m *Mesh) sentFlood(f *flood, over bool, now time.Time) {
 	o := f.message
 	if o == nil || m.messages[o.ID] != o {
+		return
+	}
+	if o.To != packet.Broadcast {
+		if !over {
+			m.sentMessage(o, int(f.packet.TTL), now)
+		}
 		return
 	}
 	if !over {
@@ -360,7 +366,7 @@ func (m *Mesh) floodsDue(now time.Time) {
 		if f.job == nil && !f.onAir && f.sent < m.originTries(f) && m.wanted(f, now) {
 			m.relay(f, m.jitter(m.cfg.Airtime(usualSize)), now)
 		} else {
-			m.sentFlood(f, true)
+			m.sentFlood(f, true, now)
 		}
 	}
 }

@@ -136,6 +136,7 @@ func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
 		f.job = nil
 		m.sendOn(f, m.jitter(4*m.cfg.Airtime(usualSize)), now)
 	}
+	j.dropped = func() { f.job, f.done = nil, true }
 	f.job = j
 	m.queue(j)
 }
@@ -195,7 +196,7 @@ func (m *Mesh) stuck(f *forward, now time.Time) {
 			p.TTL = unknownHops
 		}
 		if m.floods.all[floodKey{p.Type, p.ID, p.Attempt}] == nil {
-			m.launch(p, now)
+			m.launch(p, nil, now)
 		}
 	}
 }
@@ -309,7 +310,7 @@ func (m *Mesh) acknowledge(id packet.ID, now time.Time) {
 	if !known && !m.links.hears(a.tx, m.short) {
 		ack.Next, ack.TTL = Anybody, unknownHops
 		if f := m.floods.all[floodKey{Ack, id, a.attempt}]; f == nil || m.cfg.Plain {
-			m.launch(ack, now)
+			m.launch(ack, nil, now)
 		}
 		return
 	}

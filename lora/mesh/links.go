@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"lorrent/lora/packet"
 )
 
 // Limits of what is known of others.
@@ -134,6 +136,33 @@ func (t *linkTable) beacon() []Link {
 		return cmp.Or(cmp.Compare(b.Margin, a.Margin), cmp.Compare(a.ID, b.ID))
 	})
 	return links[:min(len(links), maxListed)]
+}
+
+// known is the table as beacons, this node's own first.
+func (t *linkTable) known(node uint32) []Packet {
+	all := []Packet{{Type: Beacon, From: node, Heard: t.beacon()}}
+	for id, l := range t.lists {
+		p := Packet{Type: Beacon, From: uint32(id), ID: packet.ID{Source: uint32(id), Epoch: l.epoch, Sequence: l.sequence}}
+		for heard, margin := range l.hears {
+			p.Heard = append(p.Heard, Link{heard, margin})
+		}
+		all = append(all, p)
+	}
+	slices.SortFunc(all[1:], func(a, b Packet) int { return cmp.Compare(a.From, b.From) })
+	return all
+}
+
+// restore takes in what known returned.
+func (t *linkTable) restore(all []Packet, now time.Time) {
+	for i := range all {
+		if Short(all[i].From) != t.me {
+			t.learn(&all[i], now)
+			continue
+		}
+		for _, link := range all[i].Heard {
+			t.hear(link.ID, float64(link.Margin)+t.floor, now)
+		}
+	}
 }
 
 // hears says whether node a hears node b, as far as is known.

@@ -131,3 +131,17 @@ func TestFilter(t *testing.T) {
 		t.Errorf("a large filter of %d bytes, want %d", n, maxFilter)
 	}
 }
+
+func TestKnownSurvivesARestart(t *testing.T) {
+	graph := map[uint16][]uint16{1: {2}, 2: {1, 3}, 3: {2, 4}, 4: {3, 5}, 5: {1}}
+	before := chart(1, graph)
+	after := newLinkTable(1, -17.5)
+	after.restore(before.known(1), epoch)
+	for to := uint16(2); to <= 5; to++ {
+		a, okA := before.way(to, nil, epoch)
+		b, okB := after.way(to, nil, epoch)
+		if a != b || okA != okB {
+			t.Errorf("to %d by %+v, after the restart by %+v", to, a, b)
+		}
+	}
+}

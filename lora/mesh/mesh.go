@@ -60,6 +60,8 @@ type Config struct {
 	// Plain says that the format on the air is version 0, which knows no hops:
 	// no beacons, no repair, and no relays.
 	Plain bool
+	// Known is what Mesh.Known returned in an earlier life.
+	Known []Packet
 	// MaxMessages limits the outgoing messages held. Default 1024.
 	MaxMessages int
 	// Tuning is zero for the defaults.
@@ -173,6 +175,10 @@ func New(cfg Config) *Mesh {
 // Up says that the radio works: packets may be transmitted from now on.
 func (m *Mesh) Up(now time.Time) []Action {
 	m.up = true
+	if m.cfg.Known != nil {
+		m.links.restore(m.cfg.Known, now)
+		m.cfg.Known = nil
+	}
 	if !m.cfg.Plain {
 		m.startBeacons(now)
 		m.startPulls(now)
@@ -299,6 +305,11 @@ func (m *Mesh) Wake() (time.Time, bool) {
 
 // Nodes returns what is known about the nodes heard directly, latest first.
 func (m *Mesh) Nodes() []Node { return m.nodes.list() }
+
+// Known is who hears whom, as beacons, this node's own among them. A host that
+// keeps it from time to time spares a restarted node the floods by which it
+// would otherwise find ways again.
+func (m *Mesh) Known() []Packet { return m.links.known(m.cfg.NodeID) }
 
 // Stats returns the counters.
 func (m *Mesh) Stats() Stats { return m.stats }

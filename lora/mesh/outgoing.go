@@ -81,13 +81,12 @@ func (m *Mesh) Enqueue(msg Message, now time.Time) ([]Action, error) {
 // originate floods a message of this node for everyone.
 func (m *Mesh) originate(o *outgoing, now time.Time) {
 	p := Packet{Type: Flood, ID: o.ID, From: m.cfg.NodeID, To: packet.Broadcast, TTL: uint8(m.tuning.Hops - 1), Payload: o.Payload}
-	f := m.launch(p, now)
-	f.message, f.job.message = o, o
+	m.launch(p, o, now)
 }
 
 // launch enters a packet of this node among the floods and queues it.
-func (m *Mesh) launch(p Packet, now time.Time) *flood {
-	f := &flood{key: floodKey{p.Type, p.ID, p.Attempt}, packet: p, first: now, ttl: p.TTL, own: true}
+func (m *Mesh) launch(p Packet, o *outgoing, now time.Time) {
+	f := &flood{message: o, key: floodKey{p.Type, p.ID, p.Attempt}, packet: p, first: now, ttl: p.TTL, own: true}
 	if old := m.floods.all[f.key]; old != nil {
 		if old.job != nil {
 			m.drop(old.job)
@@ -96,7 +95,6 @@ func (m *Mesh) launch(p Packet, now time.Time) *flood {
 	}
 	m.remember(f)
 	m.relay(f, 0, now)
-	return f
 }
 
 // attemptDue sends the heads of lanes whose time has come.
@@ -149,13 +147,7 @@ func (m *Mesh) floodDirect(p Packet, o *outgoing, hops int, now time.Time) {
 	if o.tries > floodEvery {
 		p.TTL = maxTTL
 	}
-	f := m.launch(p, now)
-	sent := f.job.sent
-	f.job.message = o
-	f.job.sent = func(now time.Time) {
-		sent(now)
-		m.sentMessage(o, int(p.TTL), now)
-	}
+	m.launch(p, o, now)
 }
 
 // sentMessage notes an attempt that is on its way over some hops and sets the

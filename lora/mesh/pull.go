@@ -11,7 +11,8 @@ const (
 	pullSpan   = 8 * time.Minute  // a Pull tells of what came within
 	offerLeast = 30 * time.Second // what came just now is perhaps still on its way
 	offerMost  = 7 * time.Minute
-	maxOffered = 9 // messages in answer to one Pull
+	pullLoad   = 2.0 // how many times as rare pulls are when the channel is always busy
+	maxOffered = 9   // messages in answer to one Pull
 )
 
 // pullState is when this node asks a neighbour for what it lacks, and whom.
@@ -33,7 +34,8 @@ func (m *Mesh) startPulls(now time.Time) {
 }
 
 func (m *Mesh) planPull(now time.Time) {
-	m.pulls.next = now.Add(m.pulls.pause/2 + m.jitter(m.pulls.pause))
+	busy := 1 + pullLoad*m.load.share(now)
+	m.pulls.next = now.Add(time.Duration(busy * float64(m.pulls.pause/2+m.jitter(m.pulls.pause))))
 }
 
 // pullTick asks when it is time. The more a pull brought, the sooner the next.

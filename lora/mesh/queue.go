@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// maxJobs bounds what waits for the air. The least urgent goes first.
+// maxJobs bounds what waits for the air, apart from messages of this node, which
+// have a bound of their own. The least urgent goes first.
 const maxJobs = 256
 
 // job is a packet that waits for the air. It is made when its turn comes, of
@@ -20,6 +21,7 @@ type job struct {
 	needed  func() bool                        // while it waits for the channel; nil is always
 	sent    func(now time.Time)
 	failed  func(now time.Time)
+	dropped func() // there was no room; nil is of no matter
 }
 
 // transmission is the packet handed to the radio.
@@ -40,14 +42,19 @@ func (m *Mesh) queue(j *job) {
 	if len(m.jobs) <= maxJobs {
 		return
 	}
-	last := 0
-	for i, other := range m.jobs {
-		if other.before(m.jobs[last]) {
-			continue
+	var last *job
+	for _, other := range m.jobs {
+		if other.message == nil && (last == nil || !other.before(last)) {
+			last = other
 		}
-		last = i
 	}
-	m.drop(m.jobs[last])
+	if last == nil {
+		return
+	}
+	m.drop(last)
+	if last.dropped != nil {
+		last.dropped()
+	}
 }
 
 // drop takes a job out of the queue.

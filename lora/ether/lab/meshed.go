@@ -31,6 +31,22 @@ const (
 	noiseFloordBm = -114 // of 250 kHz at a noise figure of 6 dB
 )
 
+// reserve is the part of the airtime of an hour that a packet leaves to more
+// urgent ones.
+func reserve(p mesh.Priority) float64 {
+	switch p {
+	case mesh.PriorityAck:
+		return 0
+	case mesh.PriorityDirect:
+		return 0.1
+	case mesh.PriorityBroadcast:
+		return 0.2
+	case mesh.PriorityRepair:
+		return 0.4
+	}
+	return 0.7 // beacons
+}
+
 // genesis is the time at which runs begin.
 var genesis = time.Unix(1_700_000_000, 0)
 
@@ -40,6 +56,7 @@ type host struct {
 	outgoing map[packet.ID]*message
 	sequence uint32
 	ledger   *airtime.Ledger
+	known    []mesh.Packet
 }
 
 func (w *world) host(i int) *host {
@@ -66,7 +83,7 @@ func newMeshed(w *world, node int) station {
 	s := &meshed{world: w, node: node, ledger: w.host(node).ledger}
 	s.mesh = mesh.New(mesh.Config{
 		NodeID: nodeID(node), Epoch: uint16(random.Uint32()), Airtime: w.preset.timeOnAir, Budget: s.budget,
-		Random: random, FloorSNRdB: w.preset.SensitivitydBm - noiseFloordBm, Tuning: w.Tuning,
+		Random: random, FloorSNRdB: w.preset.SensitivitydBm - noiseFloordBm, Tuning: w.Tuning, Known: w.host(node).known,
 	})
 	return s
 }
@@ -74,10 +91,7 @@ func newMeshed(w *world, node int) station {
 func (s *meshed) now() time.Time { return genesis.Add(s.world.agenda.now) }
 
 func (s *meshed) budget(d time.Duration, p mesh.Priority, now time.Time) time.Duration {
-	if p != mesh.PriorityAck {
-		d += s.ledger.Budget() / 10
-	}
-	_, wait := s.ledger.Allow(now, d)
+	_, wait := s.ledger.Allow(now, d+time.Duration(reserve(p)*float64(s.ledger.Budget())))
 	return wait
 }
 
@@ -104,7 +118,10 @@ func (s *meshed) pending(m *message) (packet.ID, bool) {
 	return m.id, s.world.host(s.node).outgoing[m.id] == m
 }
 
-func (s *meshed) stop() { s.ended = true }
+func (s *meshed) stop() {
+	s.ended = true
+	s.world.host(s.node).known = s.mesh.Known()
+}
 
 func (s *meshed) originate(m *message) {
 	h := s.world.host(s.node)
