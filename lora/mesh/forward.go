@@ -10,6 +10,7 @@ import (
 const (
 	maxForwards = 512
 	hopTries    = 6 // times a packet goes to one neighbour
+	silentTries = 2 // times it goes to one that was not heard of late
 	blindTries  = 2 // times it goes to one that cannot be heard to pass it on
 	maxWays     = 2 // neighbours it goes to
 	// hopPatience is how long a neighbour may take to pass a packet on, besides
@@ -170,7 +171,7 @@ func (m *Mesh) forwardsDue(now time.Time) {
 	})
 	for _, f := range due {
 		m.links.result(f.next, false)
-		if f.tries < hopTries {
+		if f.tries < hopTries && !(f.tries >= silentTries && m.links.silent(f.next, now)) {
 			m.sendOn(f, 0, now)
 			continue
 		}

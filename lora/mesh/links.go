@@ -12,7 +12,8 @@ import (
 const (
 	maxNeighbours = 64   // nodes heard
 	maxLists      = 1024 // nodes whose beacon is known
-	maxListed     = 70   // nodes in one beacon: what fits into a packet
+	quiet         = 3 * time.Minute
+	maxListed     = 70 // nodes in one beacon: what fits into a packet
 )
 
 // linkTable is who hears whom: what this node hears itself, and what beacons
@@ -206,6 +207,13 @@ func (t *linkTable) degree(id uint16) int {
 		return max(len(l.hears), 1)
 	}
 	return 1
+}
+
+// silent says whether a neighbour has said nothing for some minutes: it may be
+// gone, or have moved on.
+func (t *linkTable) silent(id uint16, now time.Time) bool {
+	n := t.heard[id]
+	return n == nil || now.Sub(n.last) > quiet
 }
 
 // result notes whether a neighbour passed on what was sent to it.

@@ -87,8 +87,35 @@ func TestAlternateNeighbour(t *testing.T) {
 	for _, p := range n.takeSent() {
 		count[p.Next]++
 	}
-	if count[Short(third)] < hopTries || count[Short(other)] < hopTries {
-		t.Errorf("sent to %v, want %d times or more to either", count, hopTries)
+	if count[Short(third)] < silentTries || count[Short(other)] < silentTries {
+		t.Errorf("sent to %v, want %d times or more to either", count, silentTries)
+	}
+}
+
+// A neighbour that was heard of late gets more patience than a silent one.
+func TestSilentNeighbour(t *testing.T) {
+	for _, talks := range []bool{false, true} {
+		n := newNode(t, nil)
+		n.learn(third, third, here, far)
+		n.learn(far, third, third)
+		n.pass(quiet + time.Second)
+		n.enqueue(ours(1, far, time.Hour))
+		n.takeSent()
+		for range 12 {
+			n.pass(20 * time.Second)
+			if talks {
+				n.learn(third, third, here, far)
+			}
+		}
+		tries := 0
+		for _, p := range n.sent {
+			if p.Type == Routed && p.Next == Short(third) {
+				tries++
+			}
+		}
+		if short := tries < hopTries-1; short == talks {
+			t.Errorf("talks %v: %d tries", talks, tries)
+		}
 	}
 }
 
