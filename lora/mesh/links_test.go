@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -102,6 +103,15 @@ func TestOldBeaconsAreIgnored(t *testing.T) {
 	}
 	if !beacon(2, 1, 3) || table.hears(2, 1) || !table.hears(2, 3) {
 		t.Error("the beacon of another life was not taken")
+	}
+}
+
+// The example of firmware/PROTOCOL.md.
+func TestFilterBytes(t *testing.T) {
+	f := Filter{Salt: 7, Bits: make([]byte, 4)}
+	f.add(packet.ID{Source: 0x89ABCDEF, Epoch: 0xBEEF, Sequence: 0x000102})
+	if got := fmt.Sprintf("%x", f.Bits); got != "02002240" {
+		t.Errorf("filter %s, want 02002240", got)
 	}
 }
 
