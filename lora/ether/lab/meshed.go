@@ -22,6 +22,8 @@ type meshed struct {
 	sending *mesh.Transmit
 	serial  int // of sending, so that a cancelled one is known
 	ended   bool
+
+	delivered map[packet.ID]bool // in this life
 }
 
 const (
@@ -80,7 +82,7 @@ func nodeID(i int) uint32 { return uint32(i+1)*0x9E3779B1 | 1<<30 }
 
 func newMeshed(w *world, node int) station {
 	random := rand.New(rand.NewPCG(w.random.Uint64(), uint64(node)))
-	s := &meshed{world: w, node: node, ledger: w.host(node).ledger}
+	s := &meshed{world: w, node: node, ledger: w.host(node).ledger, delivered: make(map[packet.ID]bool)}
 	s.mesh = mesh.New(mesh.Config{
 		NodeID: nodeID(node), Epoch: uint16(random.Uint32()), Airtime: w.preset.timeOnAir, Budget: s.budget,
 		Random: random, FloorSNRdB: w.preset.SensitivitydBm - noiseFloordBm, Tuning: w.Tuning, Known: w.host(node).known,
@@ -226,6 +228,10 @@ func (s *meshed) sent() {
 // deliver stores a message, or finds it stored before a restart.
 func (s *meshed) deliver(d mesh.Deliver) []mesh.Action {
 	h := s.world.host(s.node)
+	if s.delivered[d.Packet.ID] {
+		s.world.duplicates++ // but for the store it would be shown twice
+	}
+	s.delivered[d.Packet.ID] = true
 	if !h.stored[d.Packet.ID] {
 		h.stored[d.Packet.ID] = true
 		s.world.shown(s.node, s.world.byID[d.Packet.ID], d.Repaired)

@@ -37,7 +37,7 @@ type Row struct {
 	LatencyP50       float64 // seconds
 	LatencyP95       float64
 	HourlyAirtime    float64 // the busiest node in its busiest hour
-	Duplicates       int     // messages shown twice
+	Duplicates       int     // messages that the mesh handed over twice in one life of a node
 	FalselyFailed    int     // messages said to have failed that were delivered
 }
 
