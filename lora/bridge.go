@@ -104,6 +104,7 @@ func New(cfg Config) (*Bridge, error) {
 		Airtime:     b.timeOnAir,
 		Budget:      b.budget,
 		MaxMessages: cfg.MaxQueued,
+		Plain:       true,
 		Turnaround:  turnaround(b.radio.speedup),
 	})
 	if b.radio.kind == radioOff {
@@ -256,7 +257,13 @@ func (b *Bridge) carryOut(actions []mesh.Action, port *port) {
 		switch a := action.(type) {
 		case mesh.Transmit:
 			b.onAir = a.Airtime
-			port.transmit <- a.Packet
+			packet, err := mesh.EncodePlain(a.Packet)
+			if err != nil { // it left the air out: nothing was on it
+				b.fail(fmt.Errorf("encode packet: %w", err))
+				actions = append(actions, b.locked(b.mesh.SendFailed)...)
+				continue
+			}
+			port.transmit <- packet
 		case mesh.Deliver:
 			actions = append(actions, b.deliver(a)...)
 		case mesh.StateChanged:

@@ -9,14 +9,13 @@ import (
 	"lorrent/daemon/event"
 	"lorrent/lora/mesh"
 	"lorrent/lora/modem"
-	"lorrent/lora/packet"
 	"lorrent/storage"
 )
 
 // receive takes in what the modem heard. What is not a packet of ours is
 // counted, and that is all.
 func (b *Bridge) receive(r modem.Received) []mesh.Action {
-	p, err := packet.Decode(r.Packet)
+	p, err := mesh.DecodePlain(r.Packet)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {
@@ -34,7 +33,7 @@ func (b *Bridge) receive(r modem.Received) []mesh.Action {
 func (b *Bridge) deliver(d mesh.Deliver) []mesh.Action {
 	p, now := d.Packet, time.Now()
 	m := storage.Message{
-		ID: p.ID.String(), From: p.From, To: p.To, Text: p.Text, State: stateReceived,
+		ID: p.ID.String(), From: p.From, To: p.To, Text: string(p.Payload), State: stateReceived,
 		CreatedAt: now, UpdatedAt: now, RSSIdBm: d.RSSIdBm, SNRdB: d.SNRdB,
 	}
 	err := b.cfg.Store.AddMessage(&m)

@@ -140,9 +140,12 @@ func (b *Bridge) enqueueOne(m storage.Message) ([]mesh.Action, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := packet.CheckText(m.Text); err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	msg := mesh.Message{ID: id, To: m.To, Text: m.Text, ExpiresAt: m.ExpiresAt, Attempts: m.Attempts}
+	msg := mesh.Message{ID: id, To: m.To, Payload: []byte(m.Text), ExpiresAt: m.ExpiresAt, Attempts: m.Attempts}
 	actions, err := b.mesh.Enqueue(msg, time.Now())
 	switch {
 	case err == nil:

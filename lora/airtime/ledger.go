@@ -54,18 +54,25 @@ func (l *Ledger) Budget() time.Duration { return l.budget }
 // wait is how long until it may, provided that nothing else is sent
 // meanwhile, or Never.
 func (l *Ledger) Allow(now time.Time, d time.Duration) (ok bool, wait time.Duration) {
+	return l.AllowShare(now, d, 1)
+}
+
+// AllowShare is Allow for a transmission that may use only a share of the
+// budget, 0 to 1, counted together with everything else.
+func (l *Ledger) AllowShare(now time.Time, d time.Duration, share float64) (ok bool, wait time.Duration) {
 	at := l.advance(now)
 	d = max(d, 0)
-	if d > l.budget {
+	budget := min(time.Duration(share*float64(l.budget)), l.budget)
+	if d > budget {
 		return false, Never
 	}
 	left := l.total
-	if left+d <= l.budget {
+	if left+d <= budget {
 		return true, 0
 	}
 	for slot := max(l.slot-slotCount+1, 0); slot <= l.slot; slot++ {
 		left -= l.used[slot%slotCount]
-		if left+d <= l.budget {
+		if left+d <= budget {
 			return false, freedAt(slot) - at
 		}
 	}

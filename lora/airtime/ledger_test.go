@@ -132,25 +132,3 @@ func TestLedgerAgainstExact(t *testing.T) {
 		}
 	}
 }
-
-func TestBandContains(t *testing.T) {
-	tests := []struct {
-		name          string
-		centre, width uint32
-		want          bool
-	}{
-		{"whole band", 869_525_000, 250_000, true},
-		{"narrow at the lower edge", 869_431_250, 62_500, true},
-		{"over the lower edge", 869_431_249, 62_500, false},
-		{"over the upper edge", 869_618_751, 62_500, false},
-		{"wider than the band", 869_525_000, 500_000, false},
-		{"another band", 433_500_000, 125_000, false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			if got := EU868P().Contains(test.centre, test.width); got != test.want {
-				t.Errorf("Contains(%d, %d) = %v, want %v", test.centre, test.width, got, test.want)
-			}
-		})
-	}
-}

@@ -1,5 +1,6 @@
-// Package airtime knows how long LoRa packets occupy the air and how much of
-// it a station may still use.
+// Package airtime knows how long LoRa packets occupy the air, what the law of a
+// region allows, and how much of it a station may still use: a Plan checks
+// radio settings, and every transmission before it begins.
 //
 // Time on air follows Semtech's SX1276 datasheet (rev. 7, section 4.1.1.7) and
 // SX1261/2 datasheet (rev. 2.2, section 6.1.4), which agree. The ledger counts

@@ -45,6 +45,7 @@ func (a *Air) RunEcho(ctx context.Context, at Position, r modem.Radio) error {
 			NodeID:      EchoNode,
 			Airtime:     func(bytes int) time.Duration { return port.scale(TimeOnAir(r, bytes)) },
 			MaxMessages: echoQueue,
+			Plain:       true,
 		}),
 		// Random even on an air with a seed: who talked to an earlier echo node
 		// must not take this one's texts for repetitions.
@@ -80,7 +81,7 @@ func (e *echo) wait(ctx context.Context) ([]mesh.Action, error) {
 	case err != nil:
 		return nil, fmt.Errorf("echo node: %w", err)
 	}
-	p, err := packet.Decode(r.Packet)
+	p, err := mesh.DecodePlain(r.Packet)
 	if err != nil {
 		return nil, nil // not for us to count
 	}
@@ -94,7 +95,7 @@ func (e *echo) carryOut(ctx context.Context, actions []mesh.Action) error {
 		actions = actions[1:]
 		switch a := action.(type) {
 		case mesh.Transmit:
-			if err := e.port.Send(ctx, a.Packet); err == nil {
+			if err := e.send(ctx, a.Packet); err == nil {
 				actions = append(actions, e.mesh.Sent(time.Now())...)
 			} else if ctx.Err() != nil {
 				return ctx.Err()
@@ -109,21 +110,30 @@ func (e *echo) carryOut(ctx context.Context, actions []mesh.Action) error {
 	return nil
 }
 
+// send puts a packet on the air.
+func (e *echo) send(ctx context.Context, p mesh.Packet) error {
+	b, err := mesh.EncodePlain(p)
+	if err != nil {
+		return err
+	}
+	return e.port.Send(ctx, b)
+}
+
 // answer queues the reply to a text, if it deserves one. When too many wait
 // there is none.
-func (e *echo) answer(p packet.Packet) []mesh.Action {
-	text := "pong"
+func (e *echo) answer(p mesh.Packet) []mesh.Action {
+	text, heard := "pong", string(p.Payload)
 	switch {
-	case p.Type == packet.Routed && !strings.HasPrefix(p.Text, echoPrefix):
-		text = shorten(echoPrefix+p.Text, packet.MaxText)
-	case p.Type == packet.Flood && strings.EqualFold(strings.TrimSpace(p.Text), "ping"):
+	case p.Type == mesh.Routed && !strings.HasPrefix(heard, echoPrefix):
+		text = shorten(echoPrefix+heard, packet.MaxText)
+	case p.Type == mesh.Flood && strings.EqualFold(strings.TrimSpace(heard), "ping"):
 	default:
 		return nil
 	}
 	id := e.next
 	e.next.Sequence = (id.Sequence + 1) & packet.MaxSequence
 	now := time.Now()
-	actions, err := e.mesh.Enqueue(mesh.Message{ID: id, To: p.From, Text: text, ExpiresAt: now.Add(echoTTL)}, now)
+	actions, err := e.mesh.Enqueue(mesh.Message{ID: id, To: p.From, Payload: []byte(text), ExpiresAt: now.Add(echoTTL)}, now)
 	if err != nil {
 		return nil
 	}

@@ -1,20 +1,26 @@
 // Package mesh decides what a node says on the air and when: the state machine
-// between packets and messages.
+// between packets and messages, for a network of many hops.
 //
 // It is pure. Callers pass the time in, carry out the actions that come back,
 // and call Tick at the time that Wake names; there is no goroutine, no I/O and
 // no clock here, so that a thousand nodes run in one test. Its rules:
 //
-//   - An acknowledgement means stored. A text comes out as Deliver; only
+//   - An acknowledgement means stored. A message comes out as Deliver; only
 //     Stored queues the acknowledgement.
-//   - A text that was delivered once is not delivered again; each repetition of
-//     a stored direct text is acknowledged again, since the acknowledgement
-//     before may be lost.
-//   - One direct text at a time is under way to each node, so they arrive in
-//     order. It is repeated with growing pauses until it is acknowledged or
-//     expires; a node that is heard again after a long silence is tried at once.
+//   - A message that was delivered once is not delivered again.
+//   - Messages for everyone are flooded by coverage: beacons tell who hears whom,
+//     and a node relays while those who hear it, and who probably lack the
+//     message, are worth a transmission. Where beacons tell nothing, it relays
+//     unless it has heard the message often enough.
+//   - Messages for one node go hop by hop along the cheapest known way, over
+//     links that work in the direction needed. Hearing the next hop pass it on
+//     acknowledges the hop; else it is repeated, then sent another way, then
+//     flooded a limited number of hops.
+//   - The acknowledgement of the receiver rides back and ends all repetitions of
+//     those who hear it. Until then the source repeats, with growing pauses.
+//   - Nodes ask a neighbour from time to time for the messages they lack.
 //   - One packet at a time is on the air: acknowledgements first, then direct
-//     texts, then broadcasts.
+//     messages, messages for everyone, repair, beacons.
 //   - Everything is bounded: queues refuse, windows and tables forget.
 package mesh
 
@@ -33,55 +39,62 @@ const (
 	PriorityAck Priority = iota
 	PriorityDirect
 	PriorityBroadcast
+	PriorityRepair
+	PriorityBeacon
 )
 
 // Config sets a Mesh up. NodeID and Airtime are required.
 type Config struct {
 	NodeID uint32
+	// Epoch tells the lives of a node apart; it is drawn at every start.
+	Epoch uint16
 	// Airtime is how long a packet of that many bytes occupies the air.
 	Airtime func(bytes int) time.Duration
 	// Budget is how long a transmission must wait before the law or the user
 	// allows it; 0 is now. Nil allows everything.
 	Budget func(airtime time.Duration, priority Priority, now time.Time) time.Duration
-	// Random spreads repetitions. Nil draws a seed.
+	// Random spreads transmissions. Nil draws a seed.
 	Random *rand.Rand
-	// Turnaround is what a receiver takes to store a message and to find the
-	// channel free, apart from time on air. Default 300 ms.
+	// FloorSNRdB is the SNR of the weakest signal that is received.
+	FloorSNRdB float64
+	// Plain says that the format on the air is version 0, which knows no hops:
+	// no beacons, no repair, and no relays.
+	Plain bool
+	// Turnaround is what a receiver takes to store a message of version 0 and
+	// to find the channel free, apart from time on air. Default 300 ms.
 	Turnaround time.Duration
-	// MaxBackoff limits the pause between two attempts. Default 15 min.
-	MaxBackoff time.Duration
-	// Broadcasts is how often a broadcast goes on the air. Default 2.
-	Broadcasts int
+	// Known is what Mesh.Known returned in an earlier life.
+	Known []Packet
 	// MaxMessages limits the outgoing messages held. Default 1024.
 	MaxMessages int
+	// Tuning is zero for the defaults.
+	Tuning Tuning
 }
 
-// Limits of what others can make us hold.
-const (
-	maxAcks  = 64
-	maxSeen  = 1024
-	maxNodes = 256
-)
-
-// Action is something for the caller to do: Transmit, Deliver or StateChanged.
+// Action is something for the caller to do: Transmit, Cancel, Deliver or
+// StateChanged.
 type Action interface{ action() }
 
 type (
-	// Transmit asks for a packet to be sent now. No other Transmit comes before
-	// Sent or SendFailed has answered this one.
+	// Transmit asks for a packet to be sent, as soon as the channel is free. No
+	// other Transmit comes before Sent or SendFailed has answered this one.
 	Transmit struct {
-		Packet   []byte
+		Packet   Packet
 		Airtime  time.Duration
 		Priority Priority
 	}
-	// Deliver hands a text over, for this node or for everyone. The caller
+	// Cancel takes the last Transmit back, if it is not on the air yet. The caller
+	// answers with SendFailed, or with Sent when it was too late.
+	Cancel struct{}
+	// Deliver hands a message over, for this node or for everyone. The caller
 	// answers with Stored or StoreFailed.
 	Deliver struct {
-		Packet         packet.Packet
+		Packet         Packet
 		RSSIdBm, SNRdB float64
+		Repaired       bool // a neighbour sent it again
 	}
 	// StateChanged says that an outgoing message moved on. Attempts counts the
-	// times it was on the air.
+	// times the source sent it.
 	StateChanged struct {
 		ID       packet.ID
 		State    State
@@ -91,6 +104,7 @@ type (
 )
 
 func (Transmit) action()     {}
+func (Cancel) action()       {}
 func (Deliver) action()      {}
 func (StateChanged) action() {}
 
@@ -100,29 +114,41 @@ type State string
 // States. A message is queued until its first StateChanged.
 const (
 	Sent      State = "sent"      // on the air at least once
+	Relayed   State = "relayed"   // a neighbour has passed it on
 	Delivered State = "delivered" // the receiver has stored it
 	Expired   State = "expired"   // not acknowledged, or never sent, in time
 )
 
 // Stats counts what happened since New.
 type Stats struct {
-	Duplicates uint64 // texts heard again
-	Lost       uint64 // direct texts sent and not acknowledged in time
+	Duplicates uint64 // messages heard again
+	Lost       uint64 // attempts of direct messages that were not acknowledged in time
 }
 
 // Mesh is the state of one node. It must not be used concurrently.
 type Mesh struct {
-	cfg   Config // immutable after New
-	seen  window
-	nodes nodeTable
-	stats Stats
+	cfg    Config // immutable after New
+	tuning Tuning
+	short  uint16
 
-	acks     []packet.Packet
-	lanes    map[uint32]*lane // outgoing messages by receiver
-	messages map[packet.ID]struct{}
-	up       bool
-	onAir    *transmission
-	blocked  time.Time // until then the budget allows nothing; zero when it does
+	seen     window
+	nodes    nodeTable
+	links    linkTable
+	floods   floodTable
+	forwards forwardTable
+	fair     fairShare
+	beacons  beaconState
+	pulls    pullState
+	load     load
+	stats    Stats
+
+	lanes    map[uint32]*lane // outgoing direct messages by receiver
+	messages map[packet.ID]*outgoing
+
+	jobs    []*job
+	up      bool
+	onAir   *transmission
+	blocked time.Time // until then the budget allows nothing; zero when it does
 
 	actions []Action // collected by the input in progress
 }
@@ -133,82 +159,116 @@ func New(cfg Config) *Mesh {
 	if cfg.Random == nil {
 		cfg.Random = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
-	if cfg.Turnaround == 0 {
-		cfg.Turnaround = 300 * time.Millisecond
-	}
-	if cfg.MaxBackoff == 0 {
-		cfg.MaxBackoff = 15 * time.Minute
-	}
-	if cfg.Broadcasts == 0 {
-		cfg.Broadcasts = 2
-	}
 	if cfg.MaxMessages == 0 {
 		cfg.MaxMessages = 1024
 	}
+	if cfg.Turnaround == 0 {
+		cfg.Turnaround = 300 * time.Millisecond
+	}
+	short := Short(cfg.NodeID)
 	return &Mesh{
-		cfg:      cfg,
+		cfg: cfg, tuning: cfg.Tuning.complete(), short: short,
 		seen:     newWindow(maxSeen),
 		nodes:    newNodeTable(maxNodes),
+		links:    newLinkTable(short, cfg.FloorSNRdB),
+		floods:   newFloodTable(),
+		forwards: newForwardTable(),
 		lanes:    make(map[uint32]*lane),
-		messages: make(map[packet.ID]struct{}),
+		messages: make(map[packet.ID]*outgoing),
 	}
 }
 
 // Up says that the radio works: packets may be transmitted from now on.
 func (m *Mesh) Up(now time.Time) []Action {
 	m.up = true
+	if m.cfg.Known != nil {
+		m.links.restore(m.cfg.Known, now)
+		m.cfg.Known = nil
+	}
+	if !m.cfg.Plain {
+		m.startBeacons(now)
+		m.startPulls(now)
+	}
 	return m.step(now)
 }
 
 // Down says that the radio is gone, and with it the packet on the air, if any.
 // Messages wait, and expire.
 func (m *Mesh) Down() {
+	if m.onAir != nil {
+		m.requeue(m.onAir)
+	}
 	m.up, m.onAir = false, nil
 }
 
 // Receive takes in a packet from the air.
-func (m *Mesh) Receive(p packet.Packet, rssi, snr float64, now time.Time) []Action {
-	if p.From == m.cfg.NodeID {
+func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
+	if p.Tx == m.short || p.From == m.cfg.NodeID && p.Type != Flood && p.Type != Routed && p.Type != Ack {
 		return m.step(now) // our own, echoed, or someone who took our address
 	}
-	m.nodes.heard(p.From, rssi, snr, now)
-	m.revive(p.From, now)
-	switch {
-	case p.Type == packet.Ack && p.To == m.cfg.NodeID:
-		m.acknowledged(p, now)
-	case p.Type == packet.Flood, p.Type == packet.Routed && p.To == m.cfg.NodeID:
-		m.text(p, rssi, snr)
+	m.load.heard(m.cfg.Airtime(p.Size()), now)
+	if m.links.hear(p.Tx, snr, now) {
+		m.neighbourhoodChanged(now)
 	}
+	if p.From != m.cfg.NodeID && Short(p.From) == p.Tx {
+		m.nodes.heard(p.From, rssi, snr, now)
+	}
+	r := reception{rssi: rssi, snr: snr, now: now}
+	switch p.Type {
+	case Flood:
+		m.receiveFlood(p, r)
+	case Bundle:
+		for _, inner := range p.Inner {
+			inner.Tx = p.Tx
+			m.receiveFlood(inner, r)
+		}
+	case Routed:
+		m.receiveRouted(p, r)
+	case Ack:
+		m.receiveAck(p, r)
+	case Beacon:
+		m.receiveBeacon(p, r)
+	case Pull:
+		m.receivePull(p, r)
+	}
+	m.reconsider(now)
 	return m.step(now)
 }
 
-// text delivers what is new and acknowledges again what is stored.
-func (m *Mesh) text(p packet.Packet, rssi, snr float64) {
-	if m.seen.add(p.ID, p.Type == packet.Routed) {
-		m.emit(Deliver{Packet: p, RSSIdBm: rssi, SNRdB: snr})
-		return
-	}
-	m.stats.Duplicates++
-	if m.seen.wantsAck(p.ID) {
-		m.queueAck(p.ID)
-	}
+// reception is how a packet arrived.
+type reception struct {
+	rssi, snr float64
+	now       time.Time
 }
 
-// Stored says that a delivered text is on stable storage, and queues its
+// deliver hands a message over once, and counts it otherwise.
+func (m *Mesh) deliver(p Packet, r reception) (fresh bool) {
+	if !m.seen.add(p.ID, p.Type == Routed) {
+		m.stats.Duplicates++
+		return false
+	}
+	m.emit(Deliver{Packet: p, RSSIdBm: r.rssi, SNRdB: r.snr, Repaired: p.Repair})
+	return true
+}
+
+// Stored says that a delivered message is on stable storage, and queues its
 // acknowledgement if it was for this node alone.
 func (m *Mesh) Stored(id packet.ID, now time.Time) []Action {
 	m.seen.stored(id)
 	if m.seen.wantsAck(id) {
-		m.queueAck(id)
+		m.acknowledge(id, now)
 	}
 	return m.step(now)
 }
 
-// StoreFailed forgets a delivered text, so that its next repetition is
-// delivered again.
-func (m *Mesh) StoreFailed(id packet.ID) { m.seen.forget(id) }
+// StoreFailed forgets a delivered message, so that its next copy is delivered
+// again.
+func (m *Mesh) StoreFailed(id packet.ID) {
+	m.seen.forget(id)
+	m.floods.forget(id)
+}
 
-// Tick lets time pass: repetitions and expiries that are due happen.
+// Tick lets time pass: what is due happens.
 func (m *Mesh) Tick(now time.Time) []Action { return m.step(now) }
 
 // Wake is when Tick has something to do next; false when only another input
@@ -216,28 +276,46 @@ func (m *Mesh) Tick(now time.Time) []Action { return m.step(now) }
 func (m *Mesh) Wake() (time.Time, bool) {
 	var wake time.Time
 	earlier := func(t time.Time) {
-		if wake.IsZero() || t.Before(wake) {
+		if !t.IsZero() && (wake.IsZero() || t.Before(wake)) {
 			wake = t
 		}
 	}
-	for _, l := range m.lanes {
-		if m.up && m.onAir == nil && m.blocked.IsZero() {
-			earlier(l.due)
-		}
-		for _, o := range l.queue {
-			if !m.carries(o) {
-				earlier(o.ExpiresAt)
-			}
+	for _, o := range m.messages {
+		if !m.carries(o) {
+			earlier(o.ExpiresAt)
 		}
 	}
-	if m.up && m.onAir == nil && !m.blocked.IsZero() {
-		earlier(m.blocked)
+	if m.up {
+		if m.onAir == nil {
+			for _, j := range m.jobs {
+				if m.blocked.IsZero() {
+					earlier(j.due)
+				}
+			}
+			earlier(m.blocked)
+		}
+		for _, l := range m.lanes {
+			earlier(l.due)
+		}
+		for _, f := range m.forwards.waiting {
+			earlier(f.deadline)
+		}
+		for _, f := range m.floods.checks {
+			earlier(f.check)
+		}
+		earlier(m.beacons.next)
+		earlier(m.pulls.next)
 	}
 	return wake, !wake.IsZero()
 }
 
-// Nodes returns what is known about the nodes heard, latest first.
+// Nodes returns what is known about the nodes heard directly, latest first.
 func (m *Mesh) Nodes() []Node { return m.nodes.list() }
+
+// Known is who hears whom, as beacons, this node's own among them. A host that
+// keeps it from time to time spares a restarted node the floods by which it
+// would otherwise find ways again.
+func (m *Mesh) Known() []Packet { return m.links.known(m.cfg.NodeID) }
 
 // Stats returns the counters.
 func (m *Mesh) Stats() Stats { return m.stats }
@@ -245,14 +323,29 @@ func (m *Mesh) Stats() Stats { return m.stats }
 // Len is how many outgoing messages are held.
 func (m *Mesh) Len() int { return len(m.messages) }
 
-// step ends every input: what is overdue expires, the air is filled, and the
+// step ends every input: what is overdue happens, the air is filled, and the
 // actions collected go to the caller.
 func (m *Mesh) step(now time.Time) []Action {
 	m.expire(now)
-	m.fill(now)
+	if m.up {
+		m.beaconTick(now)
+		m.pullTick(now)
+		m.attemptDue(now)
+		m.forwardsDue(now)
+		m.floodsDue(now)
+		m.fill(now)
+	}
 	actions := m.actions
 	m.actions = nil
 	return actions
 }
 
 func (m *Mesh) emit(a Action) { m.actions = append(m.actions, a) }
+
+// jitter is a random time below most.
+func (m *Mesh) jitter(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return time.Duration(m.cfg.Random.Int64N(int64(most)))
+}

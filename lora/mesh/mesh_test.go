@@ -2,84 +2,295 @@ package mesh
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"lorrent/lora/packet"
 )
 
-func TestDirectIsDelivered(t *testing.T) {
+func TestAckMeansStored(t *testing.T) {
 	n := newNode(t, nil)
-	m := ours(1, there, time.Hour)
-	n.enqueue(m)
-	if sent := n.takeSent(); len(sent) != 1 || sent[0].Text != "text 1" || sent[0].Type != packet.Routed {
-		t.Fatalf("on the air: %+v", sent)
+	n.learn(there, there, here)
+	p := theirs(1, here, there)
+	n.receive(p)
+	n.receive(p) // while it is being stored
+	n.pass(10 * time.Second)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Fatalf("acknowledged before it was stored: %+v", sent)
 	}
-	n.onAirDone()
-	n.receive(packet.NewAck(m.ID, there))
-	n.wantStates("1 sent 1", "1 delivered 1")
-	n.pass(2 * time.Hour)
-	if sent := n.takeSent(); len(sent) != 0 || n.mesh.Len() != 0 {
-		t.Errorf("after delivery: %d packets sent, %d messages held", len(sent), n.mesh.Len())
+	n.do(n.mesh.Stored(p.ID, n.now))
+	n.pass(10 * time.Second)
+	sent := n.takeSent()
+	if len(sent) != 1 || sent[0].Type != Ack || sent[0].ID != p.ID || sent[0].Next != Short(there) || sent[0].Hop {
+		t.Fatalf("after the store: %+v, want an acknowledgement", sent)
+	}
+	p.Attempt = 1 // the acknowledgement was lost
+	n.receive(p)
+	n.pass(10 * time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Ack || sent[0].Attempt != 1 {
+		t.Errorf("after the repetition: %+v, want an acknowledgement of attempt 1", sent)
+	}
+	if len(n.delivered) != 1 {
+		t.Errorf("delivered %v, want it once", n.delivered)
 	}
 }
 
-func TestDirectIsRepeatedWithGrowingPauses(t *testing.T) {
+func TestStoreFailed(t *testing.T) {
+	for _, to := range []uint32{here, packet.Broadcast} {
+		n := newNode(t, nil)
+		p := theirs(1, to, there)
+		n.receive(p)
+		n.mesh.StoreFailed(p.ID)
+		n.receive(p)
+		if len(n.delivered) != 2 {
+			t.Errorf("to %08x: delivered %v, want a second try", to, n.delivered)
+		}
+	}
+}
+
+func TestDirectAlongAWay(t *testing.T) {
 	n := newNode(t, nil)
-	n.enqueue(ours(1, there, 24*time.Hour))
-	n.onAirDone()
-	var pauses []time.Duration
-	for last := n.now; len(pauses) < 14; {
-		wake, ok := n.mesh.Wake()
-		if !ok {
-			t.Fatal("no repetition planned")
-		}
-		pauses = append(pauses, wake.Sub(last))
-		last = wake
-		n.pass(wake.Sub(n.now))
+	n.learn(third, third, here, far)
+	n.learn(far, third, third)
+	m := ours(1, far, time.Hour)
+	n.enqueue(m)
+	n.pass(time.Second)
+	sent := n.takeSent()
+	if len(sent) != 1 || sent[0].Type != Routed || sent[0].Next != Short(third) {
+		t.Fatalf("on the air: %+v, want the message for the neighbour", sent)
 	}
-	reply := n.mesh.replyTime()
-	for i, pause := range pauses {
-		least := min(reply<<i, 15*time.Minute)
-		if pause < least || pause > least+least/2 {
-			t.Errorf("pause %d is %v, want %v to half as much again", i, pause, least)
+	passed := sent[0]
+	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), sent[0].TTL-1
+	n.receive(passed)
+	n.pass(time.Minute)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Fatalf("sent %+v though the neighbour passed it on", sent)
+	}
+	n.receive(ackOf(m.ID, far, third))
+	n.wantStates("1 sent 1", "1 relayed 1", "1 delivered 1")
+	n.pass(time.Hour)
+	if sent := n.takeSent(); len(sent) != 0 || n.mesh.Len() != 0 {
+		t.Errorf("after delivery: %+v sent, %d messages held", sent, n.mesh.Len())
+	}
+}
+
+// A neighbour that does not pass on is asked again, then another one is.
+func TestAlternateNeighbour(t *testing.T) {
+	n := newNode(t, nil)
+	const other = 0x55555555
+	n.learn(third, third, here, far)
+	n.learn(other, other, here, far)
+	n.learn(far, third, third, other)
+	n.enqueue(ours(1, far, time.Hour))
+	n.pass(30 * time.Minute)
+	count := make(map[uint16]int)
+	for _, p := range n.takeSent() {
+		count[p.Next]++
+	}
+	if count[Short(third)] < silentTries || count[Short(other)] < silentTries {
+		t.Errorf("sent to %v, want %d times or more to either", count, silentTries)
+	}
+}
+
+// A neighbour that was heard of late gets more patience than a silent one.
+func TestSilentNeighbour(t *testing.T) {
+	for _, talks := range []bool{false, true} {
+		n := newNode(t, nil)
+		n.learn(third, third, here, far)
+		n.learn(far, third, third)
+		n.pass(quiet + time.Second)
+		n.enqueue(ours(1, far, time.Hour))
+		n.takeSent()
+		for range 12 {
+			n.pass(20 * time.Second)
+			if talks {
+				n.learn(third, third, here, far)
+			}
+		}
+		tries := 0
+		for _, p := range n.sent {
+			if p.Type == Routed && p.Next == Short(third) {
+				tries++
+			}
+		}
+		if short := tries < hopTries-1; short == talks {
+			t.Errorf("talks %v: %d tries", talks, tries)
 		}
 	}
-	if lost := n.mesh.Stats().Lost; lost != 14 {
-		t.Errorf("%d lost, want 14", lost)
+}
+
+func TestUnknownWayFloods(t *testing.T) {
+	n := newNode(t, nil)
+	n.enqueue(ours(1, far, time.Hour))
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Routed || sent[0].Next != Anybody || sent[0].TTL != unknownHops {
+		t.Errorf("sent %+v, want a flood", sent)
+	}
+}
+
+// A relay passes a message on once for each attempt, and tells who asks again.
+func TestPassOn(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(there, there, here)
+	n.learn(far, far, here)
+	p := theirs(1, far, there)
+	n.receive(p)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Next != Short(far) || sent[0].TTL != p.TTL-1 {
+		t.Fatalf("passed on %+v", sent)
+	}
+	n.receive(p)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || !sent[0].Hop || sent[0].Next != Short(there) {
+		t.Fatalf("asked again: %+v, want a hop acknowledged", sent)
+	}
+	n.receive(ackOf(p.ID, far, far))
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Ack || sent[0].Hop || sent[0].Next != Short(there) {
+		t.Fatalf("passed back %+v, want the acknowledgement", sent)
+	}
+	p.Attempt = 1 // the acknowledgement was lost behind us
+	n.receive(p)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Ack || sent[0].Attempt != 1 {
+		t.Errorf("asked anew: %+v, want the acknowledgement again", sent)
+	}
+	if len(n.delivered) != 0 {
+		t.Errorf("delivered %v, which is for another", n.delivered)
+	}
+}
+
+// Who relays: one that has listeners who probably lack the message.
+func TestCoverage(t *testing.T) {
+	p := theirs(1, packet.Broadcast, there)
+	tests := []struct {
+		name  string
+		teach func(*node)
+		want  int
+	}{
+		{"nothing known", func(*node) {}, 1},
+		{"listeners that lack it", func(n *node) { n.learn(third, third, here); n.learn(far, far, here) }, 1},
+		{"listeners that heard it too", func(n *node) { n.learn(third, third, here, there); n.learn(far, far, here, there) }, 0},
+		{"only its source listens", func(n *node) { n.learn(there, there, here) }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+			test.teach(n)
+			n.receive(p)
+			n.pass(20 * time.Second)
+			if sent := n.takeSent(); len(sent) != test.want {
+				t.Errorf("relayed %+v, want %d", sent, test.want)
+			}
+		})
+	}
+	t.Run("enough copies where nothing is known", func(t *testing.T) {
+		n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+		for _, by := range []uint32{there, third, far} {
+			q := p
+			q.Tx = Short(by)
+			n.receive(q)
+		}
+		n.pass(20 * time.Second)
+		if sent := n.takeSent(); len(sent) != 0 {
+			t.Errorf("relayed %+v", sent)
+		}
+	})
+	t.Run("taken back while it waits for the channel", func(t *testing.T) {
+		n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+		n.learn(third, third, here)
+		n.receive(p)
+		for n.mesh.onAir == nil {
+			wake, _ := n.mesh.Wake()
+			n.now = wake
+			n.do(n.mesh.Tick(n.now))
+		}
+		q := p
+		q.Tx = Short(third)
+		n.receive(q)
+		if n.cancelled != 1 {
+			t.Fatalf("%d cancelled, want 1", n.cancelled)
+		}
+		n.do(n.mesh.SendFailed(n.now))
+		n.sent = nil
+		n.pass(time.Minute)
+		if sent := n.takeSent(); len(sent) != 0 {
+			t.Errorf("relayed %+v all the same", sent)
+		}
+	})
+}
+
+func TestBroadcastIsRepeatedUntilRelayed(t *testing.T) {
+	n := newNode(t, nil)
+	n.enqueue(ours(1, packet.Broadcast, time.Hour))
+	n.pass(5 * time.Minute)
+	if sent := n.takeSent(); len(sent) != originTries {
+		t.Errorf("sent %d times, want %d", len(sent), originTries)
+	}
+	n.wantStates("1 sent 1", "1 sent 2", "1 sent 3")
+	n.states = nil
+	n.enqueue(ours(2, packet.Broadcast, time.Hour))
+	n.pass(time.Second)
+	sent := n.takeSent()
+	relay := sent[0]
+	relay.Tx, relay.TTL = Short(third), relay.TTL-1
+	n.receive(relay)
+	n.pass(5 * time.Minute)
+	if again := n.takeSent(); len(sent) != 1 || len(again) != 0 {
+		t.Errorf("sent %d times, and %d times more", len(sent), len(again))
+	}
+	if last := n.states[len(n.states)-1]; !last.Done || last.Attempts != 1 || n.mesh.Len() != 0 {
+		t.Errorf("last state %+v, %d held", last, n.mesh.Len())
+	}
+}
+
+// A neighbour that asks gets what it lacks and no more.
+func TestRepair(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	lacks, has := theirs(1, packet.Broadcast, there), theirs(2, packet.Broadcast, there)
+	lacks.TTL, has.TTL = 0, 0
+	n.receive(lacks)
+	n.receive(has)
+	n.pass(3 * time.Minute)
+	n.takeSent()
+	filter := newFilter(1, 7)
+	filter.add(has.ID)
+	n.receive(Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: filter})
+	n.pass(time.Second)
+	sent := n.takeSent()
+	if len(sent) != 1 || sent[0].Type != Bundle || len(sent[0].Inner) != 1 || sent[0].Inner[0].ID != lacks.ID || !sent[0].Inner[0].Repair {
+		t.Errorf("sent %+v, want message %v", sent, lacks.ID)
 	}
 }
 
 func TestExpiry(t *testing.T) {
 	n := newNode(t, nil)
 	n.enqueue(ours(1, there, time.Minute))
-	n.onAirDone()
-	n.pass(59 * time.Second)
-	attempts := n.states[len(n.states)-1].Attempts
-	n.states = nil
-	n.pass(2 * time.Second)
-	if len(n.states) != 1 || n.states[0].State != Expired || !n.states[0].Done || n.states[0].Attempts != attempts {
-		t.Errorf("after its time: %+v, want expired after %d attempts", n.states, attempts)
+	n.mesh.Down()
+	n.enqueue(ours(2, there, 2*time.Minute))
+	n.pass(3 * time.Minute)
+	n.wantStates("1 expired 0", "2 expired 0")
+	if n.mesh.Len() != 0 {
+		t.Errorf("%d held", n.mesh.Len())
 	}
 	n.takeSent()
-	n.pass(time.Hour)
+	n.do(n.mesh.Up(n.now))
+	n.pass(10 * time.Minute)
 	if sent := n.takeSent(); len(sent) != 0 {
-		t.Errorf("still sent: %+v", sent)
+		t.Errorf("sent %+v", sent)
 	}
 }
 
-// Messages expire while the radio is away, too, and nothing is transmitted.
+// A radio that goes away takes nothing with it.
 func TestDown(t *testing.T) {
 	n := newNode(t, nil)
 	n.enqueue(ours(1, there, time.Hour))
 	n.takeSent()
 	n.mesh.Down()
-	n.enqueue(ours(2, there, time.Minute))
-	n.pass(2 * time.Minute)
-	n.wantStates("2 expired 0")
+	n.pass(time.Minute)
 	if sent := n.takeSent(); len(sent) != 0 {
-		t.Errorf("sent without a radio: %+v", sent)
+		t.Fatalf("sent without a radio: %+v", sent)
 	}
 	n.do(n.mesh.Up(n.now))
 	if sent := n.takeSent(); len(sent) != 1 || sent[0].ID.Sequence != 1 {
@@ -87,189 +298,45 @@ func TestDown(t *testing.T) {
 	}
 }
 
-func TestAckMeansStored(t *testing.T) {
+func TestForgedAck(t *testing.T) {
 	n := newNode(t, nil)
-	p := theirs(1, here)
-	n.receive(p)
-	n.receive(p) // while it is being stored
-	n.pass(time.Minute)
-	if sent := n.takeSent(); len(sent) != 0 {
-		t.Fatalf("acknowledged before it was stored: %+v", sent)
-	}
-	n.do(n.mesh.Stored(p.ID, n.now))
-	if sent := n.takeSent(); len(sent) != 1 || sent[0] != packet.NewAck(p.ID, here) {
-		t.Fatalf("after the store: %+v, want an acknowledgement", sent)
-	}
-	n.onAirDone()
-	n.receive(p) // the acknowledgement was lost
-	if sent := n.takeSent(); len(sent) != 1 || sent[0] != packet.NewAck(p.ID, here) {
-		t.Errorf("after the repetition: %+v, want an acknowledgement", sent)
-	}
-	if len(n.delivered) != 1 || n.mesh.Stats().Duplicates != 2 {
-		t.Errorf("delivered %q with %d duplicates, want once with 2", n.delivered, n.mesh.Stats().Duplicates)
-	}
-}
-
-func TestStoreFailed(t *testing.T) {
-	n := newNode(t, nil)
-	p := theirs(1, here)
-	n.receive(p)
-	n.mesh.StoreFailed(p.ID)
-	n.receive(p)
-	if len(n.delivered) != 2 || len(n.takeSent()) != 0 {
-		t.Errorf("delivered %q, want a second try and no acknowledgement", n.delivered)
-	}
-}
-
-func TestBroadcast(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.Broadcasts = 3 })
-	n.enqueue(ours(1, packet.Broadcast, time.Hour))
-	n.onAirDone()
-	n.pass(10 * time.Minute)
-	if sent := n.takeSent(); len(sent) != 3 || sent[0].Type != packet.Flood || sent[2] != sent[0] {
-		t.Errorf("sent %+v, want the same flood three times", sent)
-	}
-	n.wantStates("1 sent 1", "1 sent 2", "1 sent 3")
-	if last := n.states[len(n.states)-1]; !last.Done || n.mesh.Len() != 0 {
-		t.Errorf("last state %+v with %d messages held, want done", last, n.mesh.Len())
-	}
-}
-
-func TestBroadcastHeardTwiceIsOneMessage(t *testing.T) {
-	n := newNode(t, nil)
-	p := theirs(1, packet.Broadcast)
-	n.receive(p)
-	n.do(n.mesh.Stored(p.ID, n.now))
-	n.receive(p)
-	if len(n.delivered) != 1 || len(n.takeSent()) != 0 {
-		t.Errorf("delivered %q, want one, and no acknowledgement", n.delivered)
-	}
-}
-
-func TestNotForUs(t *testing.T) {
-	n := newNode(t, nil)
-	n.enqueue(ours(1, there, time.Hour))
-	n.onAirDone()
-	n.takeSent()
+	m := ours(1, far, time.Hour)
+	n.enqueue(m)
+	n.pass(time.Second)
 	n.states = nil
-	const other = 0x33333333
-	tests := []struct {
-		name string
-		p    packet.Packet
-	}{
-		{"a text for another", theirs(1, other)},
-		{"an acknowledgement for another", packet.NewAck(packet.ID{Source: other, Epoch: 7, Sequence: 1}, there)},
-		{"an acknowledgement by another", packet.NewAck(ours(1, there, 0).ID, other)},
-		{"an acknowledgement of another epoch", packet.NewAck(packet.ID{Source: here, Epoch: 8, Sequence: 1}, there)},
-		{"our own address", packet.NewText(packet.ID{Source: here, Epoch: 1, Sequence: 1}, packet.Broadcast, "me")},
+	for _, p := range []Packet{
+		ackOf(m.ID, third, third),
+		ackOf(packet.ID{Source: here, Epoch: 8, Sequence: 1}, far, far),
+		{Type: Ack, Hop: true, ID: m.ID, From: far, To: here, Tx: Short(far), Next: Short(here)},
+	} {
+		n.receive(p)
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			n.receive(test.p)
-			if len(n.delivered) != 0 || len(n.takeSent()) != 0 || len(n.states) != 0 {
-				t.Errorf("delivered %q, states %+v: want nothing", n.delivered, n.states)
-			}
-		})
-	}
-	for _, known := range n.mesh.Nodes() {
-		if known.ID == here {
-			t.Error("we are in our own node table")
-		}
-	}
-}
-
-func TestPriorities(t *testing.T) {
-	n := newNode(t, nil)
-	n.enqueue(ours(1, 0x33333333, time.Hour)) // on the air meanwhile
-	n.enqueue(ours(2, packet.Broadcast, time.Hour))
-	n.enqueue(ours(3, there, time.Hour))
-	p := theirs(1, here)
-	n.receive(p)
-	n.do(n.mesh.Stored(p.ID, n.now))
-	for range 4 {
-		n.onAirDone()
-	}
-	var types []packet.Type
-	for _, p := range n.takeSent() {
-		types = append(types, p.Type)
-	}
-	want := []packet.Type{packet.Routed, packet.Ack, packet.Routed, packet.Flood}
-	for i := range want {
-		if i >= len(types) || types[i] != want[i] {
-			t.Fatalf("on the air: types %v, want %v", types, want)
+	for _, s := range n.states {
+		if s.State == Delivered {
+			t.Errorf("%+v", s)
 		}
 	}
 }
 
 func TestOneAtATimePerReceiver(t *testing.T) {
 	n := newNode(t, nil)
+	n.learn(there, there, here)
 	for seq := range uint32(3) {
 		n.enqueue(ours(seq+1, there, time.Hour))
 	}
-	n.onAirDone()
+	n.pass(time.Second)
 	if sent := n.takeSent(); len(sent) != 1 {
-		t.Fatalf("%d texts under way to one node, want 1", len(sent))
+		t.Fatalf("%d messages under way to one node, want 1", len(sent))
 	}
-	n.receive(packet.NewAck(ours(1, there, 0).ID, there))
+	n.receive(ackOf(ours(1, there, 0).ID, there, there))
+	n.pass(time.Second)
 	if sent := n.takeSent(); len(sent) != 1 || sent[0].ID.Sequence != 2 {
 		t.Errorf("after the acknowledgement: %+v, want message 2", sent)
 	}
 }
 
-func TestAckOvertakesSent(t *testing.T) {
-	n := newNode(t, nil)
-	m := ours(1, there, time.Hour)
-	n.enqueue(m)
-	n.receive(packet.NewAck(m.ID, there))
-	n.onAirDone()
-	n.wantStates("1 delivered 1")
-	n.pass(time.Hour)
-	if len(n.sent) != 1 {
-		t.Errorf("%d packets sent, want 1", len(n.sent))
-	}
-}
-
-func TestSendFailedIsNoAttempt(t *testing.T) {
-	n := newNode(t, nil)
-	n.enqueue(ours(1, there, time.Hour))
-	n.do(n.mesh.SendFailed(n.now))
-	n.wantStates()
-	n.pass(10 * time.Second)
-	if len(n.sent) < 2 || len(n.states) == 0 || n.states[0].Attempts != 1 {
-		t.Errorf("%d packets, states %+v: want another try that counts as the first", len(n.sent), n.states)
-	}
-}
-
-// A node that comes back does not wait for the end of a long pause.
-func TestReviveOnHearing(t *testing.T) {
-	n := newNode(t, nil)
-	n.enqueue(ours(1, there, 24*time.Hour))
-	n.onAirDone()
-	n.pass(3 * time.Hour)
-	wake, _ := n.mesh.Wake()
-	for wake.Sub(n.now) < 5*time.Minute {
-		n.pass(wake.Sub(n.now))
-		n.pass(30 * time.Second)
-		wake, _ = n.mesh.Wake()
-	}
-	n.takeSent()
-	n.receive(theirs(1, packet.Broadcast))
-	n.pass(n.mesh.replyTime())
-	if sent := n.takeSent(); len(sent) != 1 {
-		t.Fatalf("%d packets to a node heard again, want 1", len(sent))
-	}
-	// But its chatter does not make us chatter.
-	for seq := range uint32(20) {
-		n.receive(theirs(seq+2, packet.Broadcast))
-	}
-	n.pass(n.mesh.replyTime())
-	if sent := n.takeSent(); len(sent) != 0 {
-		t.Errorf("%d packets in answer to chatter, want 0", len(sent))
-	}
-}
-
 func TestBudget(t *testing.T) {
-	allowed := time.Unix(1_000_000, 0).Add(time.Hour)
+	allowed := epoch.Add(time.Hour)
 	n := newNode(t, func(c *Config) {
 		c.Budget = func(_ time.Duration, p Priority, now time.Time) time.Duration {
 			if p == PriorityAck {
@@ -278,91 +345,73 @@ func TestBudget(t *testing.T) {
 			return max(allowed.Sub(now), 0)
 		}
 	})
+	n.learn(there, there, here)
 	n.enqueue(ours(1, there, 2*time.Hour))
-	p := theirs(1, here)
+	p := theirs(1, here, there)
 	n.receive(p)
 	n.do(n.mesh.Stored(p.ID, n.now))
-	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != packet.Ack {
-		t.Fatalf("sent %+v, want the acknowledgement alone", sent)
-	}
-	n.onAirDone()
 	n.pass(59 * time.Minute)
-	if sent := n.takeSent(); len(sent) != 0 {
-		t.Fatalf("sent %+v over the budget", sent)
+	if len(n.sent) != 1 || n.sent[0].Type != Ack {
+		t.Fatalf("sent %+v, want the acknowledgement alone", n.sent)
 	}
+	n.sent = nil
 	n.pass(2 * time.Minute)
-	if sent := n.takeSent(); len(sent) == 0 || sent[0].Text != "text 1" {
+	if sent := n.takeSent(); len(sent) == 0 || sent[0].ID.Sequence != 1 || sent[0].Type != Routed {
 		t.Errorf("sent %+v with budget again, want the message", sent)
 	}
 }
 
-func TestBounds(t *testing.T) {
-	t.Run("messages", func(t *testing.T) {
-		n := newNode(t, func(c *Config) { c.MaxMessages = 3 })
-		for seq := range uint32(3) {
-			n.enqueue(ours(seq+1, there, time.Hour))
-		}
-		if _, err := n.mesh.Enqueue(ours(4, there, time.Hour), n.now); !errors.Is(err, ErrFull) {
-			t.Errorf("fourth of three: %v, want ErrFull", err)
-		}
-		if _, err := n.mesh.Enqueue(ours(3, there, time.Hour), n.now); !errors.Is(err, ErrDuplicate) {
-			t.Errorf("the same again: %v, want ErrDuplicate", err)
-		}
-	})
-	t.Run("invalid", func(t *testing.T) {
-		n := newNode(t, nil)
-		m := ours(1, there, time.Hour)
-		m.Text = strings.Repeat("a", packet.MaxText+1)
-		if _, err := n.mesh.Enqueue(m, n.now); !errors.Is(err, packet.ErrInvalid) || n.mesh.Len() != 0 {
-			t.Errorf("long text: %v with %d held, want ErrInvalid and none", err, n.mesh.Len())
-		}
-	})
-	t.Run("a flooder with fresh ids and addresses", func(t *testing.T) {
-		n := newNode(t, nil)
-		n.enqueue(ours(1, 0x33333333, time.Hour)) // keeps the air taken
-		for i := range uint32(5000) {
-			p := packet.NewText(packet.ID{Source: 0x44000000 + i, Sequence: i}, here, "spam")
-			n.now = n.now.Add(time.Millisecond)
-			n.receive(p)
-			n.do(n.mesh.Stored(p.ID, n.now))
-		}
-		if acks, seen, nodes := len(n.mesh.acks), len(n.mesh.seen.entries), len(n.mesh.Nodes()); acks > maxAcks || seen > maxSeen || nodes != maxNodes {
-			t.Errorf("held: %d acknowledgements, %d ids, %d nodes", acks, seen, nodes)
-		}
-		if latest := n.mesh.Nodes()[0].ID; latest != 0x44000000+4999 {
-			t.Errorf("latest node is %08x", latest)
-		}
-	})
+func TestEnqueueRefuses(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.MaxMessages = 3 })
+	long := ours(9, there, time.Hour)
+	long.Payload = make([]byte, MaxPayload+1)
+	if _, err := n.mesh.Enqueue(long, n.now); !errors.Is(err, ErrInvalid) {
+		t.Errorf("too long: %v", err)
+	}
+	for seq := range uint32(3) {
+		n.enqueue(ours(seq+1, there, time.Hour))
+	}
+	if _, err := n.mesh.Enqueue(ours(3, there, time.Hour), n.now); !errors.Is(err, ErrDuplicate) {
+		t.Errorf("the same again: %v", err)
+	}
+	if _, err := n.mesh.Enqueue(ours(4, there, time.Hour), n.now); !errors.Is(err, ErrFull) {
+		t.Errorf("fourth of three: %v", err)
+	}
 }
 
-func TestNodeTable(t *testing.T) {
+// Whatever comes with fresh ids and addresses, tables stay bounded, and the
+// flood of one source does not push out what others sent.
+func TestFlooderIsBounded(t *testing.T) {
 	n := newNode(t, nil)
-	n.do(n.mesh.Receive(theirs(1, packet.Broadcast), -90, 3, n.now))
-	n.now = n.now.Add(time.Second)
-	n.do(n.mesh.Receive(theirs(1, packet.Broadcast), -95, -2, n.now))
-	want := Node{ID: there, LastHeard: n.now, RSSIdBm: -95, SNRdB: -2, Packets: 2}
-	if got := n.mesh.Nodes(); len(got) != 1 || got[0] != want {
-		t.Errorf("nodes %+v, want %+v", got, want)
-	}
-}
-
-// The window forgets in order of arrival, also around a slot that was freed.
-func TestWindow(t *testing.T) {
-	w := newWindow(3)
-	id := func(n uint32) packet.ID { return packet.ID{Source: there, Sequence: n} }
-	for n := range uint32(3) {
-		if !w.add(id(n), true) {
-			t.Fatalf("id %d is not new", n)
+	n.learn(far, far, here)
+	honest := theirs(1, packet.Broadcast, there)
+	honest.From, honest.ID.Source = far, far
+	n.receive(honest)
+	for i := range uint32(5000) {
+		n.now = n.now.Add(100 * time.Millisecond)
+		n.receive(theirs(i, packet.Broadcast, there))
+		q := theirs(i, here, third)
+		q.From, q.ID.Source = 0x60000000+i, 0x60000000+i
+		n.receive(q)
+		n.do(n.mesh.Stored(q.ID, n.now))
+		q.To, q.ID.Sequence = 0x70000000+i, 1<<20
+		n.receive(q)
+		if i%50 == 0 {
+			n.pass(0)
 		}
 	}
-	w.forget(id(1))
-	if !w.add(id(1), true) { // takes the slot of 0
-		t.Error("a forgotten id is not new")
+	m := n.mesh
+	if m.floods.all[floodKey{Flood, honest.ID, 0}] == nil {
+		t.Error("an honest message was forgotten")
 	}
-	w.add(id(3), true) // takes the freed slot
-	for n, want := range []bool{false, true, true, true} {
-		if _, known := w.entries[id(uint32(n))]; known != want {
-			t.Errorf("id %d known: %v, want %v", n, known, want)
+	sizes := map[string][2]int{
+		"jobs": {len(m.jobs), maxJobs}, "floods": {len(m.floods.order), maxFloods}, "forwards": {len(m.forwards.all), maxForwards},
+		"waiting": {len(m.forwards.waiting), maxForwards}, "seen": {len(m.seen.entries), maxSeen}, "nodes": {len(m.Nodes()), maxNodes},
+		"neighbours": {len(m.links.heard), maxNeighbours}, "lists": {len(m.links.lists), maxLists}, "checks": {len(m.floods.checks), maxFloods},
+	}
+	for name, s := range sizes {
+		if s[0] > s[1] {
+			t.Errorf("%d %s held, at most %d", s[0], name, s[1])
 		}
 	}
 }

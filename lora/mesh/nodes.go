@@ -61,3 +61,9 @@ func (t *nodeTable) list() []Node {
 	})
 	return list
 }
+
+// Limits of what others can make us hold.
+const (
+	maxSeen  = 2048
+	maxNodes = 256
+)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"lorrent/lora/packet"
@@ -13,178 +14,251 @@ import (
 var (
 	ErrFull      = errors.New("too many outgoing messages")
 	ErrDuplicate = errors.New("message is under way already")
+	ErrInvalid   = errors.New("message cannot travel")
 )
 
-// Message is a text to send.
+// Message is something to send, sealed.
 type Message struct {
 	ID        packet.ID
 	To        uint32
-	Text      string
+	Payload   []byte
 	ExpiresAt time.Time
-	// Attempts is how often it was on the air before, in an earlier life of
-	// the process.
+	// Attempts is how often it was sent before, in an earlier life of the process.
 	Attempts int
 }
 
 // outgoing is a message until it is delivered or given up.
 type outgoing struct {
 	Message
-	bytes []byte
-	tries int // in this life: attempts and failures, for the growing pause
-
-	unanswered bool // direct, sent, and not acknowledged since
+	tries   int  // in this life
+	waiting bool // direct, sent, and not acknowledged since
+	passed  bool // a neighbour has passed it on
+	blind   bool // no way to its receiver was known at the last attempt
 }
 
 // lane is the queue of messages for one receiver. Only its head moves.
 type lane struct {
 	to       uint32
 	queue    []*outgoing
-	due      time.Time // when the head may go on the air next
+	due      time.Time // of the next attempt; zero while one is under way
 	lastSent time.Time
 }
 
-// Enqueue takes a message over. It fails with ErrFull, with ErrDuplicate, and
-// with packet.ErrInvalid on what cannot travel; the message is then not held.
+const (
+	maxBackoff  = 15 * time.Minute
+	ackPatience = 4 * time.Minute // of a source, besides what the hops take
+	floodEvery  = 3               // one attempt in so many floods, whatever ways are known
+	unknownHops = 7               // how far an attempt floods when no way is known
+)
+
+// Enqueue takes a message over. It fails with ErrFull, ErrDuplicate or
+// ErrInvalid; the message is then not held.
 func (m *Mesh) Enqueue(msg Message, now time.Time) ([]Action, error) {
-	if _, ok := m.messages[msg.ID]; ok {
+	if m.messages[msg.ID] != nil {
 		return nil, ErrDuplicate
 	}
 	if len(m.messages) >= m.cfg.MaxMessages {
 		return nil, ErrFull
 	}
-	b, err := packet.Encode(packet.NewText(msg.ID, msg.To, msg.Text))
-	if err != nil {
-		return nil, fmt.Errorf("enqueue message %s: %w", msg.ID, err)
+	if len(msg.Payload) == 0 || len(msg.Payload) > MaxPayload || msg.To == 0 || msg.To == m.cfg.NodeID {
+		return nil, fmt.Errorf("%w: %d bytes to %08x", ErrInvalid, len(msg.Payload), msg.To)
+	}
+	o := &outgoing{Message: msg}
+	m.messages[msg.ID] = o
+	if msg.To == packet.Broadcast {
+		m.originate(o, now)
+		return m.step(now), nil
 	}
 	l := m.lanes[msg.To]
 	if l == nil {
 		l = &lane{to: msg.To, due: now}
 		m.lanes[msg.To] = l
 	}
-	l.queue = append(l.queue, &outgoing{Message: msg, bytes: b})
-	m.messages[msg.ID] = struct{}{}
+	l.queue = append(l.queue, o)
 	return m.step(now), nil
 }
 
-// acknowledged ends the message that p confirms. Only its receiver may.
-func (m *Mesh) acknowledged(p packet.Packet, now time.Time) {
-	l := m.lanes[p.From]
-	if l == nil {
-		return
+// originate floods a message of this node for everyone.
+func (m *Mesh) originate(o *outgoing, now time.Time) {
+	p := Packet{Type: Flood, ID: o.ID, From: m.cfg.NodeID, To: packet.Broadcast, TTL: uint8(m.tuning.Hops - 1), Payload: o.Payload}
+	m.launch(p, o, now)
+}
+
+// launch enters a packet of this node among the floods and queues it.
+func (m *Mesh) launch(p Packet, o *outgoing, now time.Time) {
+	f := &flood{message: o, key: floodKey{p.Type, p.ID, p.Attempt}, packet: p, first: now, ttl: p.TTL, own: true}
+	if old := m.floods.all[f.key]; old != nil {
+		if old.job != nil {
+			m.drop(old.job)
+		}
+		m.floods.remove(old)
 	}
-	for _, o := range l.queue {
-		if o.ID == p.ID && o.ID.Source == m.cfg.NodeID {
-			attempts := o.Attempts
-			if m.carries(o) {
-				attempts++ // the acknowledgement overtook Sent
-			}
-			m.drop(l, o, now)
-			m.emit(StateChanged{ID: o.ID, State: Delivered, Attempts: attempts, Done: true})
-			return
+	m.remember(f)
+	m.relay(f, 0, now)
+}
+
+// attemptDue sends the heads of lanes whose time has come.
+func (m *Mesh) attemptDue(now time.Time) {
+	var due []*lane
+	for _, l := range m.lanes {
+		if !l.due.IsZero() && !l.due.After(now) {
+			due = append(due, l)
 		}
 	}
+	slices.SortFunc(due, func(a, b *lane) int { return a.due.Compare(b.due)*2 + compareNodes(a.to, b.to) })
+	for _, l := range due {
+		m.attempt(l, l.queue[0], now)
+	}
 }
 
-// sentMessage notes an attempt and sets the time of the next one.
-func (m *Mesh) sentMessage(o *outgoing, now time.Time) {
-	l := m.lanes[o.To]
-	if l == nil || len(l.queue) == 0 || l.queue[0] != o {
-		return // acknowledged while it was on the air
+func compareNodes(a, b uint32) int {
+	if a < b {
+		return -1
 	}
-	o.Attempts++
+	return 1
+}
+
+// attempt starts one attempt: along a way when one is known, now and then as a
+// flood.
+func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
+	m.lose(o)
+	l.due = time.Time{}
+	p := Packet{
+		Type: Routed, ID: o.ID, From: m.cfg.NodeID, To: o.To, Attempt: uint8(o.tries % attempts), Payload: o.Payload,
+	}
+	way, known := m.way(Short(o.To), nil, now)
+	flooded := !known || o.tries%floodEvery == floodEvery-1 && m.load.share(now) < busyShare
+	o.blind = !known
 	o.tries++
-	l.lastSent = now
-	o.unanswered = o.To != packet.Broadcast
-	done := o.To == packet.Broadcast && o.tries >= m.cfg.Broadcasts
-	m.emit(StateChanged{ID: o.ID, State: Sent, Attempts: o.Attempts, Done: done})
-	if done {
-		m.drop(l, o, now)
+	if flooded {
+		m.floodDirect(p, o, way.hops, now)
 		return
 	}
-	l.due = now.Add(m.pause(o))
+	p.TTL = uint8(min(2*way.hops+3, maxTTL))
+	m.forwards.start(m, p, nobody, o, now)
 }
 
-// failedMessage tries again later; the packet was not on the air.
-func (m *Mesh) failedMessage(o *outgoing, now time.Time) {
-	if l := m.lanes[o.To]; l != nil && len(l.queue) > 0 && l.queue[0] == o {
-		o.tries++
-		l.due = now.Add(m.pause(o))
+// floodDirect floods a message for one node, as far as it should be.
+func (m *Mesh) floodDirect(p Packet, o *outgoing, hops int, now time.Time) {
+	p.Next, p.TTL = Anybody, uint8(min(hops+1, maxTTL))
+	if hops == 0 {
+		p.TTL = unknownHops
 	}
+	if o.tries > floodEvery {
+		p.TTL = maxTTL
+	}
+	m.launch(p, o, now)
 }
 
-// replyTime is how long an acknowledgement may take to come: the receiver
-// stores, lets one packet of any length pass, and answers.
-func (m *Mesh) replyTime() time.Duration {
-	return m.cfg.Turnaround + 2*m.cfg.Airtime(packet.AckSize) + m.cfg.Airtime(packet.MaxPacket)
+// sentMessage notes an attempt that is on its way over some hops and sets the
+// time of the next one.
+func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
+	l := m.lanes[o.To]
+	if m.messages[o.ID] != o || l == nil || l.queue[0] != o {
+		return // acknowledged while it was on the air
+	}
+	if !o.waiting {
+		o.waiting = true
+		o.Attempts++
+		m.emit(StateChanged{ID: o.ID, State: Sent, Attempts: o.Attempts})
+	}
+	l.lastSent = now
+	l.due = now.Add(m.patience(o, hops, now))
 }
 
-// pause is the time between an attempt and the next: the reply time, doubled
-// with every try, and up to half as much again by chance, so that two nodes
-// that collided do not collide for ever.
-func (m *Mesh) pause(o *outgoing) time.Duration {
-	d := m.replyTime()
+// patience is how long an acknowledgement may take to come, doubled with every
+// attempt but the first ones.
+func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
+	if m.cfg.Plain {
+		return m.plainPatience(o)
+	}
+	busy := 1 + 6*m.load.share(now)
+	hop := 2*m.cfg.Airtime(usualSize) + m.cfg.Airtime(ackSize) + 2*time.Second
+	d := ackPatience + time.Duration(float64(hop)*busy)*time.Duration(max(hops, 1)+1)
+	if o.blind {
+		d = max(d, 2*time.Minute)
+	}
 	for range o.tries - 1 {
-		if d *= 2; d >= m.cfg.MaxBackoff {
-			d = m.cfg.MaxBackoff
+		if d *= 2; d >= maxBackoff {
+			d = maxBackoff
 			break
 		}
 	}
 	return d + m.jitter(d/2)
 }
 
-func (m *Mesh) jitter(most time.Duration) time.Duration {
-	if most <= 0 {
-		return 0
+// passedOn notes that a neighbour has passed a message of this node on.
+func (m *Mesh) passedOn(id packet.ID) {
+	if o := m.messages[id]; o != nil && !o.passed && o.Attempts > 0 {
+		o.passed = true
+		m.emit(StateChanged{ID: id, State: Relayed, Attempts: o.Attempts})
 	}
-	return time.Duration(m.cfg.Random.Int64N(int64(most)))
 }
 
-// revive cuts a long pause short when its receiver is heard again.
-func (m *Mesh) revive(node uint32, now time.Time) {
-	const patience = 8 // reply times of silence; below that the pauses are short anyway
-	l := m.lanes[node]
-	if l == nil || len(l.queue) == 0 || m.carries(l.queue[0]) {
+// acknowledged ends the message that from confirms. Only its receiver may.
+func (m *Mesh) acknowledged(id packet.ID, from uint32, now time.Time) {
+	o := m.messages[id]
+	if o == nil || o.To != from {
 		return
 	}
-	reply := m.replyTime()
-	if now.Sub(l.lastSent) > patience*reply && l.due.Sub(now) > 2*reply {
-		l.due = now.Add(m.jitter(reply))
+	attempts := o.Attempts
+	if !o.waiting {
+		attempts++ // the acknowledgement overtook Sent
+	}
+	m.release(o, now)
+	m.emit(StateChanged{ID: o.ID, State: Delivered, Attempts: attempts, Done: true})
+}
+
+// lose counts an attempt whose acknowledgement did not come.
+func (m *Mesh) lose(o *outgoing) {
+	if o.waiting {
+		o.waiting = false
+		m.stats.Lost++
+	}
+}
+
+// revive cuts a long pause short when the receiver is heard again.
+func (m *Mesh) revive(node uint32, now time.Time) {
+	l := m.lanes[node]
+	if l == nil || l.due.IsZero() || now.Sub(l.lastSent) < 2*time.Minute {
+		return
+	}
+	if soon := now.Add(5*time.Second + m.jitter(10*time.Second)); l.due.After(soon) {
+		l.due = soon
 	}
 }
 
 // expire gives up what is too old, except the packet on the air.
 func (m *Mesh) expire(now time.Time) {
-	for _, l := range m.lanes {
-		var overdue []*outgoing
-		for _, o := range l.queue {
-			if !now.Before(o.ExpiresAt) && !m.carries(o) {
-				overdue = append(overdue, o)
-			}
+	var overdue []*outgoing
+	for _, o := range m.messages {
+		if !now.Before(o.ExpiresAt) && !m.carries(o) {
+			overdue = append(overdue, o)
 		}
-		for _, o := range overdue {
-			m.lose(o)
-			m.drop(l, o, now)
-			m.emit(m.expired(o))
+	}
+	slices.SortFunc(overdue, func(a, b *outgoing) int { return strings.Compare(a.ID.String(), b.ID.String()) })
+	for _, o := range overdue {
+		m.lose(o)
+		m.release(o, now)
+		if o.To == packet.Broadcast && o.Attempts > 0 {
+			m.emit(StateChanged{ID: o.ID, State: Sent, Attempts: o.Attempts, Done: true})
+			continue
 		}
+		m.emit(StateChanged{ID: o.ID, State: Expired, Attempts: o.Attempts, Done: true})
 	}
 }
 
-// expired is the last word on a message whose time is over. A broadcast that
-// was on the air at least once has done what it can: it stays sent.
-func (m *Mesh) expired(o *outgoing) StateChanged {
-	state := Expired
-	if o.To == packet.Broadcast && o.Attempts > 0 {
-		state = Sent
+// release lets go of a message, and of all that carries it. A new head of its
+// lane is sent at once.
+func (m *Mesh) release(o *outgoing, now time.Time) {
+	delete(m.messages, o.ID)
+	m.stop(o.ID, now)
+	l := m.lanes[o.To]
+	if l == nil {
+		return
 	}
-	return StateChanged{ID: o.ID, State: state, Attempts: o.Attempts, Done: true}
-}
-
-// drop removes a message, and the lane with its last one. A new head may go on
-// the air at once.
-func (m *Mesh) drop(l *lane, o *outgoing, now time.Time) {
 	i := slices.Index(l.queue, o)
 	l.queue = slices.Delete(l.queue, i, i+1)
-	delete(m.messages, o.ID)
 	if len(l.queue) == 0 {
 		delete(m.lanes, l.to)
 	} else if i == 0 {

@@ -1,10 +1,3 @@
-// Package packet is the on-air format: one Encode and one Decode.
-//
-// A packet is at most 255 bytes, big-endian, and opens with a link byte that
-// RNode firmware also puts there. Version 0, this one, travels in clear text.
-// Its check is a CRC-32: it finds damage that the 16-bit CRC of the radio
-// lets through, and proves nothing about who sent the packet. Every number
-// and golden bytes are in firmware/PROTOCOL.md.
 package packet
 
 import (
@@ -12,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -27,8 +19,6 @@ const (
 	MaxText = MaxPacket - overhead - 4
 	// AckSize is the length of every Ack packet.
 	AckSize = headerSize + 4 + crcSize
-	// MaxSequence is the largest Sequence of an ID.
-	MaxSequence = 1<<24 - 1
 )
 
 // Type says what a packet is.
@@ -59,32 +49,6 @@ var (
 	ErrDamaged = errors.New("damaged packet")
 	ErrInvalid = errors.New("invalid packet")
 )
-
-// ID names a message for good: no sender uses one twice.
-type ID struct {
-	Source   uint32
-	Epoch    uint16 // drawn at random at every start of the sender
-	Sequence uint32 // 24 bits, counting up through restarts
-}
-
-// String writes the ID as 18 hex digits: source, epoch, sequence.
-func (id ID) String() string {
-	return fmt.Sprintf("%08x%04x%06x", id.Source, id.Epoch, id.Sequence)
-}
-
-// ParseID reads what String wrote.
-func ParseID(s string) (ID, error) {
-	if len(s) != 18 {
-		return ID{}, fmt.Errorf("message id %q: want 18 hex digits", s)
-	}
-	source, err1 := strconv.ParseUint(s[:8], 16, 32)
-	epoch, err2 := strconv.ParseUint(s[8:12], 16, 16)
-	sequence, err3 := strconv.ParseUint(s[12:], 16, 24)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return ID{}, fmt.Errorf("message id %q: want 18 hex digits", s)
-	}
-	return ID{Source: uint32(source), Epoch: uint16(epoch), Sequence: uint32(sequence)}, nil
-}
 
 // Packet is one decoded packet.
 type Packet struct {

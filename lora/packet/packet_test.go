@@ -93,7 +93,7 @@ func TestDamage(t *testing.T) {
 }
 
 // seal gives raw bytes a right checksum, so that Decode looks further.
-func seal(t testing.TB, s string) []byte {
+func withChecksum(t testing.TB, s string) []byte {
 	b := unhex(t, s)
 	return binary.BigEndian.AppendUint32(b, checksum(b))
 }
@@ -107,28 +107,28 @@ func TestDecodeRefuses(t *testing.T) {
 		{"empty", nil, ErrForeign},
 		{"one byte", []byte{0xC0}, ErrForeign},
 		{"oversized", append(bytes.Repeat([]byte{0xC0, 0, 1}, 85), 0), ErrForeign},
-		{"split by RNode", seal(t, "c1 00 01 89abcdef beef 000102 01 6869"), ErrForeign},
-		{"later version", seal(t, "c0 10 01 89abcdef beef 000102 01 6869"), ErrForeign},
-		{"later type", seal(t, "c0 03 01 89abcdef beef 000102 01 6869"), ErrForeign},
+		{"split by RNode", withChecksum(t, "c1 00 01 89abcdef beef 000102 01 6869"), ErrForeign},
+		{"later version", withChecksum(t, "c0 10 01 89abcdef beef 000102 01 6869"), ErrForeign},
+		{"later type", withChecksum(t, "c0 03 01 89abcdef beef 000102 01 6869"), ErrForeign},
 		{"wrong checksum", unhex(t, "c0 00 01 89abcdef beef 000102 01 6869 00000000"), ErrDamaged},
-		{"unknown flag", seal(t, "c0 00 81 89abcdef beef 000102 01 6869"), ErrInvalid},
-		{"flood that wants an acknowledgement", seal(t, "c0 00 41 89abcdef beef 000102 01 6869"), ErrInvalid},
-		{"routed that wants none", seal(t, "c0 01 01 89abcdef beef 000102 01020304 01 6869"), ErrInvalid},
-		{"unknown port", seal(t, "c0 00 01 89abcdef beef 000102 02 6869"), ErrInvalid},
-		{"no text", seal(t, "c0 00 01 89abcdef beef 000102 01"), ErrInvalid},
-		{"no port", seal(t, "c0 01 41 89abcdef beef 000102 01020304"), ErrInvalid},
-		{"no address", seal(t, "c0 01 41 89abcdef beef 000102 01"), ErrInvalid},
-		{"not UTF-8", seal(t, "c0 00 01 89abcdef beef 000102 01 c328"), ErrInvalid},
-		{"from node zero", seal(t, "c0 00 01 00000000 beef 000102 01 6869"), ErrInvalid},
-		{"from everyone", seal(t, "c0 00 01 ffffffff beef 000102 01 6869"), ErrInvalid},
-		{"routed to everyone", seal(t, "c0 01 41 89abcdef beef 000102 ffffffff 01 6869"), ErrInvalid},
-		{"routed to node zero", seal(t, "c0 01 41 89abcdef beef 000102 00000000 01 6869"), ErrInvalid},
-		{"routed to its sender", seal(t, "c0 01 41 89abcdef beef 000102 89abcdef 01 6869"), ErrInvalid},
-		{"text longer than a message", seal(t, "c0 00 01 89abcdef beef 000102 01"+strings.Repeat("61", MaxText+1)), ErrInvalid},
-		{"long acknowledgement", seal(t, "c0 02 01 89abcdef beef 000102 01020304 00"), ErrInvalid},
-		{"short acknowledgement", seal(t, "c0 02 01 89abcdef beef 000102 010203"), ErrInvalid},
-		{"acknowledgement by everyone", seal(t, "c0 02 01 89abcdef beef 000102 ffffffff"), ErrInvalid},
-		{"acknowledgement of one's own", seal(t, "c0 02 01 89abcdef beef 000102 89abcdef"), ErrInvalid},
+		{"unknown flag", withChecksum(t, "c0 00 81 89abcdef beef 000102 01 6869"), ErrInvalid},
+		{"flood that wants an acknowledgement", withChecksum(t, "c0 00 41 89abcdef beef 000102 01 6869"), ErrInvalid},
+		{"routed that wants none", withChecksum(t, "c0 01 01 89abcdef beef 000102 01020304 01 6869"), ErrInvalid},
+		{"unknown port", withChecksum(t, "c0 00 01 89abcdef beef 000102 02 6869"), ErrInvalid},
+		{"no text", withChecksum(t, "c0 00 01 89abcdef beef 000102 01"), ErrInvalid},
+		{"no port", withChecksum(t, "c0 01 41 89abcdef beef 000102 01020304"), ErrInvalid},
+		{"no address", withChecksum(t, "c0 01 41 89abcdef beef 000102 01"), ErrInvalid},
+		{"not UTF-8", withChecksum(t, "c0 00 01 89abcdef beef 000102 01 c328"), ErrInvalid},
+		{"from node zero", withChecksum(t, "c0 00 01 00000000 beef 000102 01 6869"), ErrInvalid},
+		{"from everyone", withChecksum(t, "c0 00 01 ffffffff beef 000102 01 6869"), ErrInvalid},
+		{"routed to everyone", withChecksum(t, "c0 01 41 89abcdef beef 000102 ffffffff 01 6869"), ErrInvalid},
+		{"routed to node zero", withChecksum(t, "c0 01 41 89abcdef beef 000102 00000000 01 6869"), ErrInvalid},
+		{"routed to its sender", withChecksum(t, "c0 01 41 89abcdef beef 000102 89abcdef 01 6869"), ErrInvalid},
+		{"text longer than a message", withChecksum(t, "c0 00 01 89abcdef beef 000102 01"+strings.Repeat("61", MaxText+1)), ErrInvalid},
+		{"long acknowledgement", withChecksum(t, "c0 02 01 89abcdef beef 000102 01020304 00"), ErrInvalid},
+		{"short acknowledgement", withChecksum(t, "c0 02 01 89abcdef beef 000102 010203"), ErrInvalid},
+		{"acknowledgement by everyone", withChecksum(t, "c0 02 01 89abcdef beef 000102 ffffffff"), ErrInvalid},
+		{"acknowledgement of one's own", withChecksum(t, "c0 02 01 89abcdef beef 000102 89abcdef"), ErrInvalid},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

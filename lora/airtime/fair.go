@@ -1,0 +1,94 @@
+package airtime
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// busyAir is the load of the channel above which origins get no more than
+	// their fair share.
+	busyAir = 0.25
+
+	fairMemory   = 10 * time.Minute // in which airtime is forgotten to 1/e
+	fairLeast    = 4                // origins that the air is shared by, at least
+	maxAccounts  = 256
+	accountFaded = 10 * time.Millisecond // too little to count an origin as active
+)
+
+// fairShare keeps, for each origin, the airtime that this station has spent on
+// it, fading. Who has had more than its part of the budget waits, so that a
+// node that floods the network silences itself and nobody else.
+type fairShare struct {
+	accounts map[uint32]*account
+}
+
+type account struct {
+	airtime float64 // seconds, at the time at
+	at      time.Time
+}
+
+// fade brings the account to now. Time that goes backwards stands still.
+func (a *account) fade(now time.Time) float64 {
+	if passed := now.Sub(a.at); passed > 0 {
+		a.airtime *= math.Exp(-passed.Seconds() / fairMemory.Seconds())
+		a.at = now
+	}
+	return a.airtime
+}
+
+// allow says how long the origin of t has to wait for its share of budget, the
+// airtime for everyone in an hour.
+func (f *fairShare) allow(now time.Time, t Transmission, budget time.Duration) time.Duration {
+	a := f.accounts[t.Origin]
+	if a == nil && len(f.accounts) >= maxAccounts {
+		a = f.accounts[Stranger] // where record puts it
+	}
+	if a == nil {
+		return 0
+	}
+	active := 0
+	for _, other := range f.accounts {
+		if other.fade(now) > accountFaded.Seconds() {
+			active++
+		}
+	}
+	share := budget.Seconds() * fairMemory.Seconds() / Window.Seconds() / float64(max(active, fairLeast))
+	// Two packets always fit, however long they are.
+	room := max(share, 2*t.Airtime.Seconds()) - t.Airtime.Seconds()
+	if a.airtime <= room {
+		return 0
+	}
+	return time.Duration(fairMemory.Seconds()*math.Log(a.airtime/room)*float64(time.Second)) + time.Millisecond
+}
+
+// record charges the origin of t.
+func (f *fairShare) record(now time.Time, t Transmission) {
+	if t.Airtime <= 0 {
+		return
+	}
+	if f.accounts == nil {
+		f.accounts = make(map[uint32]*account)
+	}
+	origin := t.Origin
+	if f.accounts[origin] == nil && len(f.accounts) >= maxAccounts && !f.forget(now) {
+		origin = Stranger
+	}
+	a := f.accounts[origin]
+	if a == nil {
+		a = &account{at: now}
+		f.accounts[origin] = a
+	}
+	a.fade(now)
+	a.airtime += t.Airtime.Seconds()
+}
+
+// forget makes room by dropping the accounts that have faded.
+func (f *fairShare) forget(now time.Time) bool {
+	for origin, a := range f.accounts {
+		if a.fade(now) <= accountFaded.Seconds() {
+			delete(f.accounts, origin)
+		}
+	}
+	return len(f.accounts) < maxAccounts
+}

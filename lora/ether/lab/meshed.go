@@ -1,0 +1,282 @@
+package lab
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"lorrent/lora/airtime"
+	"lorrent/lora/mesh"
+	"lorrent/lora/packet"
+)
+
+// meshed is a node that runs package mesh, with what stands between it and the
+// air: a modem that listens before it talks, a duty ledger, and a host that
+// stores messages and keeps them over a restart.
+type meshed struct {
+	world  *world
+	node   int
+	mesh   *mesh.Mesh
+	ledger *airtime.Ledger
+
+	wake    time.Duration // when a tick is planned; 0 when none
+	sending *mesh.Transmit
+	serial  int // of sending, so that a cancelled one is known
+	ended   bool
+
+	delivered map[packet.ID]bool // in this life
+}
+
+const (
+	payloadBytes  = 40 + 1 + 8 // text, port and tag
+	firstWindow   = 8
+	lastWindow    = 32
+	noiseFloordBm = -114 // of 250 kHz at a noise figure of 6 dB
+)
+
+// reserve is the part of the airtime of an hour that a packet leaves to more
+// urgent ones.
+func reserve(p mesh.Priority) float64 {
+	switch p {
+	case mesh.PriorityAck:
+		return 0
+	case mesh.PriorityDirect:
+		return 0.1
+	case mesh.PriorityBroadcast:
+		return 0.2
+	case mesh.PriorityRepair:
+		return 0.4
+	}
+	return 0.7 // beacons
+}
+
+// genesis is the time at which runs begin.
+var genesis = time.Unix(1_700_000_000, 0)
+
+// host is what a node keeps on disk.
+type host struct {
+	stored   map[packet.ID]bool
+	outgoing map[packet.ID]*message
+	sequence uint32
+	ledger   *airtime.Ledger
+	known    []mesh.Packet
+}
+
+func (w *world) host(i int) *host {
+	if w.hosts == nil {
+		w.hosts = make([]*host, len(w.station))
+	}
+	if w.hosts[i] == nil {
+		limit := w.Duty
+		if limit == 0 {
+			limit = 1
+		}
+		w.hosts[i] = &host{
+			stored: make(map[packet.ID]bool), outgoing: make(map[packet.ID]*message), ledger: airtime.NewLedger(limit),
+		}
+	}
+	return w.hosts[i]
+}
+
+// nodeID spreads nodes over the addresses.
+func nodeID(i int) uint32 { return uint32(i+1)*0x9E3779B1 | 1<<30 }
+
+func newMeshed(w *world, node int) station {
+	random := rand.New(rand.NewPCG(w.random.Uint64(), uint64(node)))
+	s := &meshed{world: w, node: node, ledger: w.host(node).ledger, delivered: make(map[packet.ID]bool)}
+	s.mesh = mesh.New(mesh.Config{
+		NodeID: nodeID(node), Epoch: uint16(random.Uint32()), Airtime: w.preset.timeOnAir, Budget: s.budget,
+		Random: random, FloorSNRdB: w.preset.SensitivitydBm - noiseFloordBm, Tuning: w.Tuning, Known: w.host(node).known,
+	})
+	return s
+}
+
+func (s *meshed) now() time.Time { return genesis.Add(s.world.agenda.now) }
+
+func (s *meshed) budget(d time.Duration, p mesh.Priority, now time.Time) time.Duration {
+	_, wait := s.ledger.Allow(now, d+time.Duration(reserve(p)*float64(s.ledger.Budget())))
+	return wait
+}
+
+func (s *meshed) start() {
+	// Nodes are not turned on in the same instant.
+	s.world.agenda.after(time.Duration(s.world.random.Float64()*float64(time.Second)), func() {
+		if s.ended {
+			return
+		}
+		s.do(s.mesh.Up(s.now()))
+		for _, m := range s.world.messages {
+			if id, ok := s.pending(m); ok {
+				s.enqueue(id, m)
+			}
+		}
+	})
+}
+
+// pending says whether a message of this node was not delivered before a restart.
+func (s *meshed) pending(m *message) (packet.ID, bool) {
+	if m.from != s.node || m.acked || m.to < 0 && m.onAir {
+		return packet.ID{}, false
+	}
+	return m.id, s.world.host(s.node).outgoing[m.id] == m
+}
+
+func (s *meshed) stop() {
+	s.ended = true
+	s.world.host(s.node).known = s.mesh.Known()
+}
+
+func (s *meshed) originate(m *message) {
+	h := s.world.host(s.node)
+	h.sequence++
+	m.id = packet.ID{Source: nodeID(s.node), Epoch: 1, Sequence: h.sequence}
+	s.world.byID[m.id] = m
+	h.outgoing[m.id] = m
+	s.enqueue(m.id, m)
+}
+
+func (s *meshed) enqueue(id packet.ID, m *message) {
+	to := packet.Broadcast
+	if m.to >= 0 {
+		to = nodeID(m.to)
+	}
+	actions, err := s.mesh.Enqueue(mesh.Message{
+		ID: id, To: to, Payload: make([]byte, payloadBytes), ExpiresAt: genesis.Add(m.at + 24*time.Hour),
+	}, s.now())
+	if err == nil {
+		s.do(actions)
+	}
+}
+
+func (s *meshed) receive(p any, rssi float64) {
+	if s.ended {
+		return
+	}
+	s.do(s.mesh.Receive(*p.(*mesh.Packet), rssi, rssi-noiseFloordBm, s.now()))
+}
+
+// do carries actions out and plans the next tick.
+func (s *meshed) do(actions []mesh.Action) {
+	for len(actions) > 0 {
+		action := actions[0]
+		actions = actions[1:]
+		switch a := action.(type) {
+		case mesh.Transmit:
+			s.serial++
+			s.sending = &a
+			s.listen(s.serial, firstWindow)
+		case mesh.Cancel:
+			if s.sending != nil { // the channel was not free yet
+				s.sending = nil
+				actions = append(actions, s.mesh.SendFailed(s.now())...)
+			}
+		case mesh.Deliver:
+			actions = append(actions, s.deliver(a)...)
+		case mesh.StateChanged:
+			s.stateChanged(a)
+		}
+	}
+	s.plan()
+}
+
+func (s *meshed) plan() {
+	at, ok := s.mesh.Wake()
+	if !ok {
+		return
+	}
+	wake := max(at.Sub(genesis), s.world.agenda.now)
+	if s.wake != 0 && s.wake <= wake {
+		return
+	}
+	s.wake = wake
+	s.world.agenda.after(wake-s.world.agenda.now, func() {
+		if s.ended || s.wake != wake {
+			return
+		}
+		s.wake = 0
+		s.do(s.mesh.Tick(s.now()))
+	})
+}
+
+// listen is the modem: it waits some slots, and more while the channel is taken.
+func (s *meshed) listen(serial, window int) {
+	w := s.world
+	slots := time.Duration(1 + w.random.IntN(window))
+	w.agenda.after(slots*w.preset.slot(), func() {
+		if s.ended || s.serial != serial || s.sending == nil {
+			return
+		}
+		if w.air.busy(s.node) {
+			s.listen(serial, min(2*window, lastWindow))
+			return
+		}
+		t := s.sending
+		s.sending = nil
+		w.transmit(s.node, &t.Packet, t.Airtime, kindOf(&t.Packet))
+	})
+}
+
+func (s *meshed) sent() {
+	if s.ended {
+		return
+	}
+	log := s.world.air.radios[s.node].log
+	last := log[len(log)-1]
+	s.ledger.Record(s.now(), last.end-last.start)
+	s.do(s.mesh.Sent(s.now()))
+}
+
+// deliver stores a message, or finds it stored before a restart.
+func (s *meshed) deliver(d mesh.Deliver) []mesh.Action {
+	h := s.world.host(s.node)
+	if s.delivered[d.Packet.ID] {
+		s.world.duplicates++ // but for the store it would be shown twice
+	}
+	s.delivered[d.Packet.ID] = true
+	if !h.stored[d.Packet.ID] {
+		h.stored[d.Packet.ID] = true
+		s.world.shown(s.node, s.world.byID[d.Packet.ID], d.Repaired)
+	}
+	return s.mesh.Stored(d.Packet.ID, s.now())
+}
+
+func (s *meshed) stateChanged(c mesh.StateChanged) {
+	m := s.world.byID[c.ID]
+	if m == nil {
+		return
+	}
+	m.onAir = true
+	switch c.State {
+	case mesh.Delivered:
+		s.world.acknowledged(m)
+	case mesh.Expired:
+		m.failed = true
+	}
+}
+
+func kindOf(p *mesh.Packet) kind {
+	switch p.Type {
+	case mesh.Ack:
+		return kindAck
+	case mesh.Beacon:
+		return kindBeacon
+	case mesh.Pull:
+		return kindRepair
+	case mesh.Bundle:
+		for i := range p.Inner {
+			if !p.Inner[i].Repair {
+				return kindData
+			}
+		}
+		return kindRepair
+	}
+	return kindData
+}
+
+// meshedSpam is a fresh broadcast of a flooder.
+func meshedSpam(w *world, node int) (any, int) {
+	p := &mesh.Packet{
+		Type: mesh.Flood, ID: packet.ID{Source: nodeID(node), Epoch: 2, Sequence: uint32(w.nextPacket())},
+		From: nodeID(node), To: packet.Broadcast, Tx: mesh.Short(nodeID(node)), TTL: 3, Payload: make([]byte, payloadBytes),
+	}
+	return p, p.Size()
+}

@@ -1,0 +1,98 @@
+package mesh
+
+import (
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+// beaconState is the Trickle timer of beacons: while the neighbourhood stays as
+// it is, each pause is twice the one before.
+type beaconState struct {
+	pause    time.Duration
+	next     time.Time
+	reset    time.Time
+	sequence uint32
+	wide     time.Time // last one that was flooded; zero before
+	started  time.Time
+	changes  int // of the neighbourhood since then
+}
+
+func (m *Mesh) startBeacons(now time.Time) {
+	m.beacons.pause = m.tuning.BeaconLeast
+	if m.beacons.started.IsZero() {
+		m.beacons.started = now
+	}
+	m.planBeacon(now)
+}
+
+// planBeacon sets the next one in the second half of the pause.
+func (m *Mesh) planBeacon(now time.Time) {
+	m.beacons.next = now.Add(m.beacons.pause/2 + m.jitter(m.beacons.pause/2))
+}
+
+// neighbourhoodChanged makes beacons frequent again, but not all the time.
+func (m *Mesh) neighbourhoodChanged(now time.Time) {
+	b := &m.beacons
+	b.changes++
+	if !m.up || b.pause <= 2*m.tuning.BeaconLeast || now.Sub(b.reset) < m.tuning.WideLeast/2 {
+		return
+	}
+	b.reset = now
+	b.pause = m.tuning.BeaconLeast
+	m.planBeacon(now)
+}
+
+// beaconTick queues a beacon when it is due.
+func (m *Mesh) beaconTick(now time.Time) {
+	b := &m.beacons
+	if b.next.IsZero() || b.next.After(now) {
+		return
+	}
+	m.links.expire(now, 2*m.tuning.BeaconMost)
+	b.pause = min(2*b.pause, m.tuning.BeaconMost)
+	m.planBeacon(now)
+	b.sequence++
+	p := Packet{
+		Type: Beacon, From: m.cfg.NodeID, To: packet.Broadcast, Heard: m.links.beacon(),
+		ID: packet.ID{Source: m.cfg.NodeID, Epoch: m.cfg.Epoch, Sequence: b.sequence},
+	}
+	if m.wideDue(now) {
+		b.wide, b.changes = now, 0
+		p.TTL = maxTTL
+		m.launch(p, nil, now)
+		return
+	}
+	m.queue(&job{
+		priority: PriorityBeacon, due: now, sent: func(time.Time) {},
+		prepare: func(time.Time) (Packet, bool) {
+			p.Heard = m.links.beacon()
+			return p, true
+		},
+	})
+}
+
+// wideDue says whether the next beacon is for the whole network, which needs
+// it to find ways: some time after the start, when enough has changed, and
+// once in a while.
+func (m *Mesh) wideDue(now time.Time) bool {
+	b := &m.beacons
+	if b.wide.IsZero() {
+		return now.Sub(b.started) >= 3*m.tuning.BeaconLeast && len(m.links.heard) > 0
+	}
+	since := now.Sub(b.wide)
+	return since >= m.tuning.WideMost || since >= m.tuning.WideLeast && 4*b.changes >= len(m.links.heard)
+}
+
+// receiveBeacon learns whom another node hears, and relays a wide one.
+func (m *Mesh) receiveBeacon(p Packet, r reception) {
+	m.links.learn(&p, r.now)
+	if p.TTL == 0 && Short(p.From) == p.Tx && !p.Repair {
+		return
+	}
+	f, fresh := m.copy(p, r)
+	if fresh && p.Repair {
+		m.pulls.got++
+	}
+	m.consider(f, r.now)
+}

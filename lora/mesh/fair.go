@@ -1,0 +1,56 @@
+package mesh
+
+import (
+	"time"
+)
+
+const (
+	busyShare  = 0.25 // of the channel, from which on sources get their share only
+	fairMemory = 5 * time.Minute
+)
+
+// fairShare limits how much of this node's airtime one source gets when the
+// channel is busy. Sources of which no beacon is known share one account,
+// since whoever invents sources invents many.
+type fairShare struct {
+	accounts map[uint32]*load
+	total    load
+}
+
+const strangers uint32 = 0
+
+// account is to whom something by a source is charged.
+func (m *Mesh) account(source uint32) uint32 {
+	if m.links.lists[Short(source)] == nil && m.links.heard[Short(source)] == nil {
+		return strangers
+	}
+	return source
+}
+
+// allows says whether f may be relayed.
+func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
+	if f.key.kind != Flood || m.load.share(now) < busyShare || s.accounts == nil {
+		return true
+	}
+	a := s.accounts[m.account(f.key.id.Source)]
+	if a == nil {
+		return true
+	}
+	a.fade(now)
+	s.total.fade(now)
+	return a.airtime <= max(s.total.airtime/4, 4*m.cfg.Airtime(usualSize).Seconds())
+}
+
+// relayed charges a source.
+func (s *fairShare) relayed(source uint32, d time.Duration, now time.Time) {
+	if s.accounts == nil || len(s.accounts) > maxNodes {
+		s.accounts = make(map[uint32]*load)
+	}
+	a := s.accounts[source]
+	if a == nil {
+		a = &load{at: now}
+		s.accounts[source] = a
+	}
+	a.heard(d, now)
+	s.total.heard(d, now)
+}

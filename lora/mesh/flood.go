@@ -1,0 +1,405 @@
+package mesh
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+const (
+	maxFloods   = 1024
+	maxHolders  = 48 // nodes remembered to have one
+	originTries = 3  // of a source that hears nobody relay
+	fallback    = 3  // copies that make a relay needless where beacons tell nothing
+	maxTTL      = 15
+	// wantedListeners is how many others a node should hear a message from before
+	// none of them counts for much.
+	wantedListeners = 3
+	// bundleBytes is how long a packet of several messages gets, and bundleAhead
+	// by how much of its delay a message may be early for it.
+	bundleBytes = 250
+	bundleAhead = 0.5
+)
+
+// floodKey names what spreads: a message or beacon, and which attempt at it.
+type floodKey struct {
+	kind    Type
+	id      packet.ID
+	attempt uint8
+}
+
+// flood is something on its way to everyone in reach.
+type flood struct {
+	key       floodKey
+	packet    Packet // as relayed, but for Tx and TTL
+	ttl       uint8  // relays left to this node
+	first     time.Time
+	own       bool
+	message   *outgoing   // own messages
+	holders   []uint16    // who has it: they sent it, or said so
+	spoke     []uint16    // of those, who sent it: it may have reached their listeners
+	spokeAt   []time.Time // the last time
+	copies    int
+	sent      int
+	confirmed bool      // own: a neighbour relayed it
+	done      bool      // the receiver has it: nobody needs to relay
+	check     time.Time // when to see whether it needs another transmission; zero when not
+	job       *job
+	onAir     bool
+}
+
+// floodTable remembers what spread, newest at the end of order.
+type floodTable struct {
+	all    map[floodKey]*flood
+	order  []*flood
+	checks []*flood // those that have a check
+}
+
+func newFloodTable() floodTable {
+	return floodTable{all: make(map[floodKey]*flood)}
+}
+
+// remember makes room and enters f. A source that crowds out others loses its
+// own.
+func (m *Mesh) remember(f *flood) {
+	t := &m.floods
+	if len(t.order) >= maxFloods {
+		t.remove(t.order[m.crowded()])
+	}
+	t.all[f.key] = f
+	t.order = append(t.order, f)
+}
+
+// crowded is which flood to forget: the oldest of the source with too many, or
+// the oldest of all. Strangers count as one.
+func (m *Mesh) crowded() int {
+	count := make(map[uint32]int)
+	for _, f := range m.floods.order {
+		count[m.account(f.key.id.Source)]++
+	}
+	for i, f := range m.floods.order {
+		if count[m.account(f.key.id.Source)] > maxFloods/8 {
+			return i
+		}
+	}
+	return 0
+}
+
+func (t *floodTable) remove(f *flood) {
+	delete(t.all, f.key)
+	t.checks = slices.DeleteFunc(t.checks, func(other *flood) bool { return other == f })
+	if i := slices.Index(t.order, f); i >= 0 {
+		t.order = slices.Delete(t.order, i, i+1)
+	}
+}
+
+// forget lets the next copy of a message count as new.
+func (t *floodTable) forget(id packet.ID) {
+	for _, kind := range []Type{Flood, Routed} {
+		for attempt := range uint8(attempts) {
+			if f := t.all[floodKey{kind, id, attempt}]; f != nil && !f.own {
+				t.remove(f)
+			}
+		}
+	}
+}
+
+// receiveFlood takes in a copy of a message for everyone.
+func (m *Mesh) receiveFlood(p Packet, r reception) {
+	f, fresh := m.copy(p, r)
+	if fresh && !f.own {
+		if p.Repair {
+			m.pulls.got++
+		}
+		m.deliver(p, r)
+	} else {
+		m.stats.Duplicates++
+	}
+	m.consider(f, r.now)
+}
+
+// copy notes a copy of something that spreads.
+func (m *Mesh) copy(p Packet, r reception) (f *flood, fresh bool) {
+	key := floodKey{p.Type, p.ID, p.Attempt}
+	f = m.floods.all[key]
+	if f == nil {
+		fresh = true
+		f = &flood{key: key, packet: p, first: r.now, ttl: p.TTL, own: p.From == m.cfg.NodeID}
+		f.holds(Short(p.From))
+		m.remember(f)
+	}
+	f.ttl = max(f.ttl, p.TTL)
+	f.copies++
+	f.confirmed = true
+	f.holds(p.Tx)
+	if i := slices.Index(f.spoke, p.Tx); i >= 0 {
+		f.spokeAt[i] = r.now
+	} else if len(f.spoke) < maxHolders {
+		f.spoke, f.spokeAt = append(f.spoke, p.Tx), append(f.spokeAt, r.now)
+	}
+	return f, fresh
+}
+
+func (f *flood) holds(id uint16) {
+	if !contains(f.holders, id) && len(f.holders) < maxHolders {
+		f.holders = append(f.holders, id)
+	}
+}
+
+// worth is how much those who hear this node and may lack f are worth: each at
+// most one, less when many others can bring it, and less with every copy that
+// may have reached it.
+func (m *Mesh) worth(f *flood, now time.Time) float64 {
+	missed := m.missed(now)
+	own := math.Pow(missed, float64(f.sent))
+	sum := 0.0
+	for _, v := range m.links.audience() {
+		if contains(f.holders, v) {
+			continue
+		}
+		lacks := own
+		for _, u := range f.spoke {
+			if m.links.hears(v, u) {
+				lacks *= missed
+			}
+		}
+		sum += lacks * m.weight(v)
+	}
+	return sum
+}
+
+// wanted says whether f is worth a transmission.
+func (m *Mesh) wanted(f *flood, now time.Time) bool {
+	if f.done {
+		return false
+	}
+	if f.own && !f.confirmed && f.sent < m.originTries(f) {
+		return true
+	}
+	if len(m.links.audience()) == 0 {
+		return f.sent == 0 && f.copies < fallback
+	}
+	least := m.tuning.Threshold + m.tuning.ThresholdLoad*m.load.share(now)
+	if f.sent > 0 {
+		return m.stranded(f, now) >= m.tuning.Again+m.tuning.AgainLoad*m.load.share(now)
+	}
+	return m.worth(f, now) >= least
+}
+
+// stranded is what those are worth who can have f only through a listener of
+// this node that was not heard to relay what this node sent.
+func (m *Mesh) stranded(f *flood, now time.Time) float64 {
+	unheard := math.Pow(m.missed(now), float64(f.sent))
+	lacks := make(map[uint16]float64)
+	for _, v := range m.links.audience() {
+		if contains(f.spoke, v) {
+			continue
+		}
+		chance := 1.0
+		if m.links.heard[v] == nil {
+			chance = unheard
+		}
+		for _, x := range m.links.listenersOf(v) {
+			if x != m.short && lacks[x] < chance && !contains(f.holders, x) && !m.reached(f, x) {
+				lacks[x] = chance
+			}
+		}
+	}
+	sum := 0.0
+	for x, chance := range lacks {
+		sum += chance * m.weight(x)
+	}
+	return sum
+}
+
+// reached says whether node x hears this one, or one that sent f.
+func (m *Mesh) reached(f *flood, x uint16) bool {
+	if m.links.hears(x, m.short) {
+		return true
+	}
+	for _, u := range f.spoke {
+		if m.links.hears(x, u) {
+			return true
+		}
+	}
+	return false
+}
+
+// weight is what one listener is worth: less when many can bring it what it
+// lacks.
+func (m *Mesh) weight(x uint16) float64 {
+	return min(1, wantedListeners/float64(m.links.degree(x)))
+}
+
+// missed is the chance that a listener does not receive a packet.
+func (m *Mesh) missed(now time.Time) float64 {
+	return 1 - max(m.tuning.Received-m.tuning.ReceivedLoad*m.load.share(now), 0.3)
+}
+
+// consider plans a relay of f if it needs one and has none.
+func (m *Mesh) consider(f *flood, now time.Time) {
+	if f.job != nil || f.onAir || f.sent > 0 || f.own || !m.wanted(f, now) || !m.fair.allows(m, f, now) {
+		return
+	}
+	if f.ttl == 0 && (m.tuning.NoRepair || f.key.kind != Flood) {
+		return
+	}
+	m.relay(f, m.relayDelay(f, now), now)
+}
+
+// relayDelay is shorter the more a relay is worth.
+func (m *Mesh) relayDelay(f *flood, now time.Time) time.Duration {
+	unit := m.cfg.Airtime(usualSize)
+	packets := m.tuning.Window + m.tuning.WindowLoad*m.load.share(now)
+	if f.ttl == 0 {
+		packets = 2*packets + 10
+	}
+	best := 0.0
+	for _, v := range m.links.audience() {
+		best += m.weight(v)
+	}
+	rank := 1.0
+	if best > 0 {
+		rank = 1 - min(m.worth(f, now)/best, 1)
+	}
+	window := time.Duration(packets * float64(unit))
+	return time.Duration(rank*float64(window)/2) + m.jitter(window/2)
+}
+
+// usualSize is a packet with a text of usual length.
+const usualSize = 64
+
+// relay queues a transmission of f.
+func (m *Mesh) relay(f *flood, delay time.Duration, now time.Time) {
+	j := &job{priority: PriorityBroadcast, due: now.Add(delay), flood: f}
+	if f.ttl == 0 && !f.own {
+		j.priority = PriorityRepair
+	}
+	if f.key.kind == Beacon {
+		j.priority = PriorityBeacon
+	}
+	if f.key.kind == Routed {
+		j.priority = PriorityDirect
+	}
+	if f.key.kind == Ack {
+		j.priority = PriorityAck
+	}
+	j.prepare = func(now time.Time) (Packet, bool) {
+		if !m.wanted(f, now) {
+			return Packet{}, false
+		}
+		return m.relayed(f), true
+	}
+	j.needed = func() bool { return m.wanted(f, m.load.at) }
+	j.sent = func(now time.Time) {
+		f.sent++
+		m.sentFlood(f, false, now)
+		m.fair.relayed(m.account(f.key.id.Source), m.cfg.Airtime(f.packet.Size()), now)
+		if m.floods.all[f.key] == f {
+			if f.check.IsZero() {
+				m.floods.checks = append(m.floods.checks, f)
+			}
+			f.check = now.Add(m.checkDelay(now))
+		}
+	}
+	j.failed = func(now time.Time) {
+		m.relay(f, m.relayDelay(f, now), now)
+	}
+	j.message = f.message
+	f.job = j
+	m.queue(j)
+}
+
+// sentFlood tells what became of a message of this node for everyone: it was
+// sent, or it will not be sent again.
+func (m *Mesh) sentFlood(f *flood, over bool, now time.Time) {
+	o := f.message
+	if o == nil || m.messages[o.ID] != o {
+		return
+	}
+	if o.To != packet.Broadcast {
+		if !over {
+			m.sentMessage(o, int(f.packet.TTL), now)
+		}
+		return
+	}
+	if !over {
+		o.Attempts++
+	}
+	done := over || f.sent >= m.originTries(f)
+	if done {
+		delete(m.messages, o.ID)
+	}
+	m.emit(StateChanged{ID: o.ID, State: Sent, Attempts: o.Attempts, Done: done})
+}
+
+// relayed is the packet that this node sends of f.
+func (m *Mesh) relayed(f *flood) Packet {
+	p := f.packet
+	if !f.own {
+		p.TTL, p.Repair = max(f.ttl, 1)-1, f.ttl == 0
+	}
+	return p
+}
+
+// checkDelay is how long neighbours may take to relay.
+func (m *Mesh) checkDelay(now time.Time) time.Duration {
+	unit := m.cfg.Airtime(usualSize)
+	packets := m.tuning.Window + m.tuning.WindowLoad*m.load.share(now)
+	return time.Duration((packets+4)*float64(unit)) + m.jitter(2*unit)
+}
+
+// floodsDue sees whether what was sent needs another transmission.
+func (m *Mesh) floodsDue(now time.Time) {
+	var due []*flood
+	m.floods.checks = slices.DeleteFunc(m.floods.checks, func(f *flood) bool {
+		if f.check.After(now) {
+			return false
+		}
+		f.check = time.Time{}
+		due = append(due, f)
+		return true
+	})
+	for _, f := range due {
+		if f.job == nil && !f.onAir && f.sent < m.originTries(f) && m.wanted(f, now) {
+			m.relay(f, m.jitter(m.cfg.Airtime(usualSize)), now)
+		} else {
+			m.sentFlood(f, true, now)
+		}
+	}
+}
+
+// bundle adds to the packet of a relay others that wait, as far as they fit.
+func (m *Mesh) bundle(p Packet, first *job, now time.Time) (Packet, []*job) {
+	jobs := []*job{first}
+	if p.Type != Flood {
+		return p, jobs
+	}
+	b := Packet{Type: Bundle, Inner: []Packet{p}}
+	size := b.Size()
+	for _, j := range m.jobs {
+		if j == first || j.flood == nil || j.flood.key.kind != Flood {
+			continue
+		}
+		add := innerSize + len(j.flood.packet.Payload)
+		if size+add > bundleBytes {
+			continue
+		}
+		p, ok := j.prepare(now)
+		if !ok {
+			continue
+		}
+		size += add
+		b.Inner = append(b.Inner, p)
+		jobs = append(jobs, j)
+	}
+	if len(jobs) == 1 {
+		if first.priority == PriorityRepair {
+			return b, jobs
+		}
+		return p, jobs
+	}
+	return b, jobs
+}

@@ -1,0 +1,436 @@
+package mesh
+
+import (
+	"slices"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+const (
+	maxForwards = 512
+	hopTries    = 6 // times a packet goes to one neighbour
+	silentTries = 2 // times it goes to one that was not heard of late
+	blindTries  = 2 // times it goes to one that cannot be heard to pass it on
+	maxWays     = 2 // neighbours it goes to
+	// hopPatience is how long a neighbour may take to pass a packet on, besides
+	// the time on the air, and busyPatience how many times as long more when the
+	// channel is always busy. A needless repetition costs more than a wait.
+	hopPatience  = 10 * time.Second
+	busyPatience = 6
+)
+
+// forward is a packet for one node on its way through this one.
+type forward struct {
+	key    floodKey
+	packet Packet
+	prev   uint16    // who sent it here; nobody when it is this node's own
+	source *outgoing // own messages only
+
+	tried    []uint16 // neighbours that did not pass it on, and whom it must not go to
+	next     uint16
+	hops     int // from here on, as far as known
+	ways     int
+	tries    int // to next
+	job      *job
+	deadline time.Time // when next should have passed it on
+	done     bool
+}
+
+// forwardTable remembers what came through, oldest first in order.
+type forwardTable struct {
+	all      map[floodKey]*forward
+	order    []floodKey
+	waiting  []*forward           // those with a deadline
+	acks     map[packet.ID]Packet // acknowledgements that passed, for those who ask again
+	ackIDs   []packet.ID
+	arrivals arrivals // of messages for this node
+}
+
+func newForwardTable() forwardTable {
+	return forwardTable{
+		all: make(map[floodKey]*forward), acks: make(map[packet.ID]Packet),
+	}
+}
+
+// add enters f in place of an older one.
+func (t *forwardTable) add(f *forward) {
+	if t.all[f.key] == nil {
+		if len(t.order) >= maxForwards {
+			t.leave(t.all[t.order[0]])
+			delete(t.all, t.order[0])
+			t.order = t.order[1:]
+		}
+		t.order = append(t.order, f.key)
+	}
+	t.leave(t.all[f.key])
+	t.all[f.key] = f
+}
+
+// leave ends the wait for f to be passed on.
+func (t *forwardTable) leave(f *forward) {
+	t.waiting = slices.DeleteFunc(t.waiting, func(other *forward) bool { return other == f })
+}
+
+// keepAck remembers an acknowledgement that passed.
+func (t *forwardTable) keepAck(p Packet) {
+	if _, ok := t.acks[p.ID]; !ok {
+		if len(t.ackIDs) >= maxForwards {
+			delete(t.acks, t.ackIDs[0])
+			t.ackIDs = t.ackIDs[1:]
+		}
+		t.ackIDs = append(t.ackIDs, p.ID)
+	}
+	t.acks[p.ID] = p
+}
+
+// start sends a packet on its way from this node.
+func (t *forwardTable) start(m *Mesh, p Packet, prev uint16, source *outgoing, now time.Time) *forward {
+	f := &forward{key: floodKey{p.Type, p.ID, p.Attempt}, packet: p, prev: prev, source: source}
+	if prev != nobody {
+		f.tried = append(f.tried, prev)
+	}
+	if old := t.all[f.key]; old != nil && old.job != nil {
+		m.drop(old.job)
+	}
+	t.add(f)
+	m.choose(f, now)
+	return f
+}
+
+// choose finds the next neighbour to send f to, and gives up when there is none.
+func (m *Mesh) choose(f *forward, now time.Time) {
+	way, ok := m.way(Short(f.packet.To), f.tried, now)
+	if f.packet.Type == Ack && f.ways == 0 && f.next != nobody {
+		ok, way = true, step{first: f.next, hops: 1} // back the way it came
+	}
+	if !ok || f.ways >= maxWays {
+		m.stuck(f, now)
+		return
+	}
+	f.next, f.hops, f.tries = way.first, way.hops, 0
+	f.ways++
+	m.sendOn(f, m.jitter(m.cfg.Airtime(ackSize)), now)
+}
+
+// sendOn queues f for its next neighbour.
+func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
+	j := &job{priority: PriorityDirect, due: now.Add(delay), message: f.source}
+	if f.packet.Type == Ack {
+		j.priority = PriorityAck
+	}
+	j.prepare = func(time.Time) (Packet, bool) {
+		p := f.packet
+		p.Next = f.next
+		return p, !f.done
+	}
+	j.needed = func() bool { return !f.done }
+	j.sent = func(now time.Time) {
+		f.job = nil
+		f.tries++
+		if f.source != nil {
+			m.sentMessage(f.source, f.hops, now)
+		}
+		m.await(f, now)
+	}
+	j.failed = func(now time.Time) {
+		f.job = nil
+		m.sendOn(f, m.jitter(4*m.cfg.Airtime(usualSize)), now)
+	}
+	j.dropped = func() { f.job, f.done = nil, true }
+	f.job = j
+	m.queue(j)
+}
+
+// await sets the time by which the neighbour should have passed f on.
+func (m *Mesh) await(f *forward, now time.Time) {
+	if f.done {
+		return
+	}
+	last := f.next == Short(f.packet.To)
+	blind := !m.links.hears(m.short, f.next)
+	if last && f.packet.Type == Ack || blind && f.tries >= blindTries {
+		f.done = true // nothing to be heard any more
+		return
+	}
+	busy := 1 + busyPatience*m.load.share(now)
+	reply := 2*m.cfg.Airtime(f.packet.Size()) + hopPatience
+	f.deadline = now.Add(time.Duration(float64(reply)*busy*float64(f.tries)) + m.jitter(reply))
+	m.forwards.leave(f)
+	m.forwards.waiting = append(m.forwards.waiting, f)
+}
+
+// forwardsDue repeats what was not passed on, or tries another neighbour.
+func (m *Mesh) forwardsDue(now time.Time) {
+	var due []*forward
+	m.forwards.waiting = slices.DeleteFunc(m.forwards.waiting, func(f *forward) bool {
+		if !f.done && !f.deadline.After(now) {
+			due = append(due, f)
+		}
+		return f.done || !f.deadline.After(now)
+	})
+	for _, f := range due {
+		m.links.result(f.next, false)
+		if f.tries < hopTries && !(f.tries >= silentTries && m.links.silent(f.next, now)) {
+			m.sendOn(f, 0, now)
+			continue
+		}
+		f.tried = append(f.tried, f.next)
+		m.choose(f, now)
+	}
+}
+
+// stuck floods a message that no neighbour took, unless the channel is busy:
+// then its source tries again. An acknowledgement is only flooded by its author:
+// its relays are asked again when it is missed.
+func (m *Mesh) stuck(f *forward, now time.Time) {
+	f.done = true
+	p := f.packet
+	calm := m.load.share(now) < busyShare
+	switch {
+	case !calm:
+	case f.source != nil:
+		m.floodDirect(p, f.source, f.hops, now)
+	case p.Type == Routed || f.prev == nobody:
+		p.Next, p.TTL = Anybody, uint8(min(f.hops+1, maxTTL))
+		if f.hops == 0 {
+			p.TTL = unknownHops
+		}
+		if m.floods.all[floodKey{p.Type, p.ID, p.Attempt}] == nil {
+			m.launch(p, nil, now)
+		}
+	}
+}
+
+// progress ends a hop: someone else has passed the packet on.
+func (m *Mesh) progress(key floodKey, by uint16, ttl uint8, now time.Time) {
+	f := m.forwards.all[key]
+	if f == nil || f.done || f.tries == 0 {
+		return
+	}
+	if by != f.next && ttl >= f.packet.TTL {
+		return // one that was before this node
+	}
+	if by == f.next {
+		m.links.result(by, true)
+	}
+	m.finish(f)
+	if f.source != nil {
+		m.passedOn(key.id)
+	}
+}
+
+// finish ends what this node does for f.
+func (m *Mesh) finish(f *forward) {
+	f.done = true
+	m.forwards.leave(f)
+	if f.job != nil {
+		m.drop(f.job)
+	}
+}
+
+// stop ends all that carries a message, since its receiver has it.
+func (m *Mesh) stop(id packet.ID, _ time.Time) {
+	for attempt := range uint8(attempts) {
+		key := floodKey{Routed, id, attempt}
+		if f := m.forwards.all[key]; f != nil && !f.done {
+			if f.tries > 0 {
+				m.links.result(f.next, true)
+			}
+			m.finish(f)
+		}
+		if f := m.floods.all[key]; f != nil {
+			f.done = true
+			if f.job != nil {
+				m.drop(f.job)
+			}
+		}
+	}
+}
+
+// receiveRouted takes in a copy of a message for one node.
+func (m *Mesh) receiveRouted(p Packet, r reception) {
+	if p.From == m.cfg.NodeID {
+		m.progress(floodKey{Routed, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+		if p.Next == Anybody {
+			m.copy(p, r)
+			m.passedOn(p.ID)
+		}
+		return
+	}
+	m.revive(p.From, r.now)
+	switch {
+	case p.To == m.cfg.NodeID:
+		m.arrived(p, r)
+	case p.Next == Anybody:
+		f, _ := m.copy(p, r)
+		if _, ok := m.forwards.acks[p.ID]; ok {
+			f.done = true
+		}
+		m.progress(f.key, p.Tx, p.TTL, r.now)
+		m.consider(f, r.now)
+	case p.Next == m.short:
+		m.passOn(p, r)
+	default:
+		m.progress(floodKey{Routed, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+	}
+}
+
+// arrived delivers a message for this node, and acknowledges again what is
+// stored.
+func (m *Mesh) arrived(p Packet, r reception) {
+	m.forwards.arrivals.note(p)
+	if m.deliver(p, r) {
+		return
+	}
+	if !m.seen.wantsAck(p.ID) {
+		return // being stored
+	}
+	key := floodKey{Ack, p.ID, p.Attempt}
+	if f := m.forwards.all[key]; f != nil && f.job != nil {
+		return // about to be acknowledged
+	}
+	if f := m.floods.all[key]; f != nil && (f.job != nil || f.onAir || p.Next == Anybody && !m.cfg.Plain) {
+		return
+	}
+	if f := m.forwards.all[key]; f != nil && p.Next == Anybody {
+		return
+	}
+	m.acknowledge(p.ID, r.now)
+}
+
+// acknowledge answers a stored message: back the way it came when the neighbour
+// hears this node, else any way that is known, else by flooding.
+func (m *Mesh) acknowledge(id packet.ID, now time.Time) {
+	a, ok := m.forwards.arrivals.last(id)
+	if !ok {
+		return
+	}
+	ack := Packet{Type: Ack, ID: id, From: m.cfg.NodeID, To: id.Source, Attempt: a.attempt, TTL: maxTTL}
+	way, known := m.way(Short(ack.To), nil, now)
+	if !known && !m.links.hears(a.tx, m.short) {
+		ack.Next, ack.TTL = Anybody, unknownHops
+		if f := m.floods.all[floodKey{Ack, id, a.attempt}]; f == nil || m.cfg.Plain {
+			m.launch(ack, nil, now)
+		}
+		return
+	}
+	if known {
+		ack.TTL = uint8(min(2*way.hops+3, maxTTL))
+	}
+	m.sendAck(ack, nobody, a.tx, now)
+}
+
+// sendAck sends an acknowledgement to the neighbour that brought the message,
+// when that one hears this node, else along a known way.
+func (m *Mesh) sendAck(ack Packet, prev, back uint16, now time.Time) {
+	f := &forward{key: floodKey{Ack, ack.ID, ack.Attempt}, packet: ack, prev: prev}
+	if prev != nobody {
+		f.tried = append(f.tried, prev)
+	}
+	if back != nobody && back != prev && m.links.hears(back, m.short) {
+		f.next = back
+	}
+	if old := m.forwards.all[f.key]; old != nil {
+		m.finish(old)
+	}
+	m.forwards.add(f)
+	m.choose(f, now)
+}
+
+// passOn forwards a message, once for each attempt. Who asks again did not hear
+// it passed on, and is told.
+func (m *Mesh) passOn(p Packet, r reception) {
+	if ack, ok := m.forwards.acks[p.ID]; ok {
+		ack.Attempt = p.Attempt
+		m.sendAck(ack, nobody, p.Tx, r.now)
+		return
+	}
+	f := m.forwards.all[floodKey{Routed, p.ID, p.Attempt}]
+	if f == nil {
+		if p.TTL == 0 {
+			return
+		}
+		p.TTL--
+		m.forwards.start(m, p, p.Tx, nil, r.now)
+		return
+	}
+	switch {
+	case p.Tx == f.prev && (f.tries > 0 || f.done):
+		m.confirmHop(p, r.now)
+	case p.Tx != f.prev && f.source == nil && f.job == nil && p.TTL > 0:
+		m.returned(f, p, r.now)
+	}
+}
+
+// returned sends a message that came back, by other nodes' lack of knowledge,
+// another way.
+func (m *Mesh) returned(f *forward, p Packet, now time.Time) {
+	m.forwards.leave(f)
+	f.tried = append(f.tried, f.next, p.Tx)
+	f.packet.TTL = min(f.packet.TTL, p.TTL-1)
+	f.done, f.ways, f.tries = false, 0, 0
+	m.choose(f, now)
+}
+
+// confirmHop says that a copy has arrived, to a neighbour that did not notice.
+func (m *Mesh) confirmHop(p Packet, now time.Time) {
+	to := p.Tx
+	m.queue(&job{
+		priority: PriorityAck, due: now.Add(m.jitter(m.cfg.Airtime(ackSize))),
+		prepare: func(time.Time) (Packet, bool) {
+			return Packet{Type: Ack, ID: p.ID, From: m.cfg.NodeID, To: p.ID.Source, Attempt: p.Attempt, Next: to, Hop: true}, true
+		},
+		sent: func(time.Time) {},
+	})
+}
+
+// receiveAck takes in an acknowledgement, for this node or another.
+func (m *Mesh) receiveAck(p Packet, r reception) {
+	if p.Hop {
+		if p.Next == m.short {
+			m.progress(floodKey{Routed, p.ID, p.Attempt}, p.Tx, 0, r.now)
+			m.progress(floodKey{Ack, p.ID, p.Attempt}, p.Tx, 0, r.now)
+		}
+		return
+	}
+	if p.From == m.cfg.NodeID {
+		m.progress(floodKey{Ack, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+		return
+	}
+	m.stop(p.ID, r.now)
+	if p.To == m.cfg.NodeID {
+		m.acknowledged(p.ID, p.From, r.now)
+		return
+	}
+	m.forwards.keepAck(p)
+	switch {
+	case p.Next == Anybody:
+		f, _ := m.copy(p, r)
+		m.consider(f, r.now)
+	case p.Next == m.short:
+		m.passAck(p, r)
+	default:
+		m.progress(floodKey{Ack, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+	}
+}
+
+// passAck forwards an acknowledgement back along the way of its message.
+func (m *Mesh) passAck(p Packet, r reception) {
+	if f := m.forwards.all[floodKey{Ack, p.ID, p.Attempt}]; f != nil {
+		if f.tries > 0 {
+			m.confirmHop(p, r.now)
+		}
+		return
+	}
+	if p.TTL == 0 {
+		return
+	}
+	back := nobody
+	if f := m.forwards.all[floodKey{Routed, p.ID, p.Attempt}]; f != nil {
+		back = f.prev
+	}
+	ack := p
+	ack.TTL--
+	m.sendAck(ack, p.Tx, back, r.now)
+}

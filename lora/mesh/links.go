@@ -1,0 +1,228 @@
+package mesh
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+// Limits of what is known of others.
+const (
+	maxNeighbours = 64   // nodes heard
+	maxLists      = 1024 // nodes whose beacon is known
+	quiet         = 3 * time.Minute
+	maxListed     = 70 // nodes in one beacon: what fits into a packet
+)
+
+// linkTable is who hears whom: what this node hears itself, and what beacons
+// say of others.
+type linkTable struct {
+	me      uint16
+	floor   float64 // SNR in dB of the weakest signal that is received
+	heard   map[uint16]*neighbour
+	lists   map[uint16]*list
+	out, in map[uint16][]edge // links by sender and by receiver, as of outAt
+	outAt   time.Time
+	busy    float64           // share of the time that the channel is taken, 0 to 1
+	fields  map[uint16]*field // by receiver
+
+	listeners map[uint16][]uint16 // by node: who hears it, in order; nil when stale
+}
+
+// neighbour is a node that was heard directly.
+type neighbour struct {
+	last   time.Time
+	margin float64 // dB, smoothed
+	copies int
+	// passes is the share of packets sent to it that it passes on, as of late.
+	passes float64
+}
+
+// list is whom a node hears, by its latest beacon.
+type list struct {
+	hears    map[uint16]uint8
+	at       time.Time
+	epoch    uint16
+	sequence uint32
+}
+
+func newLinkTable(me uint16, floor float64) linkTable {
+	return linkTable{me: me, floor: floor, heard: make(map[uint16]*neighbour), lists: make(map[uint16]*list)}
+}
+
+// hear notes a copy sent by a neighbour and says whether it is a new one.
+func (t *linkTable) hear(id uint16, snr float64, now time.Time) (fresh bool) {
+	if id == t.me || id == nobody || id == Anybody {
+		return false
+	}
+	n := t.heard[id]
+	margin := min(max(snr-t.floor, 0), 60)
+	if n == nil {
+		if len(t.heard) >= maxNeighbours {
+			t.forgetSilent()
+		}
+		n = &neighbour{margin: margin, passes: 0.9}
+		t.heard[id] = n
+		fresh = true
+	}
+	n.last = now
+	n.copies++
+	n.margin += (margin - n.margin) / 4
+	return fresh
+}
+
+func (t *linkTable) forgetSilent() {
+	var oldest uint16
+	for id, n := range t.heard {
+		if o := t.heard[oldest]; o == nil || n.last.Before(o.last) || n.last.Equal(o.last) && id < oldest {
+			oldest = id
+		}
+	}
+	delete(t.heard, oldest)
+}
+
+// learn takes in a beacon. It says whether it was newer than what was known.
+func (t *linkTable) learn(p *Packet, now time.Time) bool {
+	id := Short(p.From)
+	old := t.lists[id]
+	if old != nil && old.epoch == p.ID.Epoch && p.ID.Sequence <= old.sequence {
+		return false
+	}
+	if old == nil && len(t.lists) >= maxLists {
+		t.forgetList()
+	}
+	l := &list{hears: make(map[uint16]uint8, len(p.Heard)), at: now, epoch: p.ID.Epoch, sequence: p.ID.Sequence}
+	for _, link := range p.Heard {
+		l.hears[link.ID] = link.Margin
+	}
+	t.lists[id] = l
+	t.listeners = nil
+	return true
+}
+
+func (t *linkTable) forgetList() {
+	var oldest uint16
+	for id, l := range t.lists {
+		if o := t.lists[oldest]; o == nil || l.at.Before(o.at) || l.at.Equal(o.at) && id < oldest {
+			oldest = id
+		}
+	}
+	delete(t.lists, oldest)
+}
+
+// expire forgets whom was not heard, and of whom nothing was heard, for long.
+func (t *linkTable) expire(now time.Time, silence time.Duration) {
+	for id, n := range t.heard {
+		if now.Sub(n.last) > silence {
+			delete(t.heard, id)
+		}
+	}
+	for id, l := range t.lists {
+		if now.Sub(l.at) > 2*silence {
+			delete(t.lists, id)
+			t.listeners = nil
+		}
+	}
+}
+
+// beacon lists whom this node hears, best first.
+func (t *linkTable) beacon() []Link {
+	var links []Link
+	for id, n := range t.heard {
+		links = append(links, Link{ID: id, Margin: uint8(n.margin)})
+	}
+	slices.SortFunc(links, func(a, b Link) int {
+		return cmp.Or(cmp.Compare(b.Margin, a.Margin), cmp.Compare(a.ID, b.ID))
+	})
+	return links[:min(len(links), maxListed)]
+}
+
+// known is the table as beacons, this node's own first.
+func (t *linkTable) known(node uint32) []Packet {
+	all := []Packet{{Type: Beacon, From: node, Heard: t.beacon()}}
+	for id, l := range t.lists {
+		p := Packet{Type: Beacon, From: uint32(id), ID: packet.ID{Source: uint32(id), Epoch: l.epoch, Sequence: l.sequence}}
+		for heard, margin := range l.hears {
+			p.Heard = append(p.Heard, Link{heard, margin})
+		}
+		all = append(all, p)
+	}
+	slices.SortFunc(all[1:], func(a, b Packet) int { return cmp.Compare(a.From, b.From) })
+	return all
+}
+
+// restore takes in what known returned.
+func (t *linkTable) restore(all []Packet, now time.Time) {
+	for i := range all {
+		if Short(all[i].From) != t.me {
+			t.learn(&all[i], now)
+			continue
+		}
+		for _, link := range all[i].Heard {
+			t.hear(link.ID, float64(link.Margin)+t.floor, now)
+		}
+	}
+}
+
+// hears says whether node a hears node b, as far as is known.
+func (t *linkTable) hears(a, b uint16) bool {
+	if a == t.me {
+		return t.heard[b] != nil
+	}
+	l := t.lists[a]
+	if l == nil {
+		return false
+	}
+	_, ok := l.hears[b]
+	return ok
+}
+
+// audience are the nodes known to hear this one, in order.
+func (t *linkTable) audience() []uint16 { return t.listenersOf(t.me) }
+
+// listenersOf are the nodes known to hear a node, in order.
+func (t *linkTable) listenersOf(id uint16) []uint16 {
+	if t.listeners == nil {
+		t.listeners = make(map[uint16][]uint16)
+		for listener, l := range t.lists {
+			if listener == t.me {
+				continue
+			}
+			for heard := range l.hears {
+				t.listeners[heard] = append(t.listeners[heard], listener)
+			}
+		}
+		for _, ids := range t.listeners {
+			slices.Sort(ids)
+		}
+	}
+	return t.listeners[id]
+}
+
+// degree is how many nodes a node hears.
+func (t *linkTable) degree(id uint16) int {
+	if l := t.lists[id]; l != nil {
+		return max(len(l.hears), 1)
+	}
+	return 1
+}
+
+// silent says whether a neighbour has said nothing for some minutes: it may be
+// gone, or have moved on.
+func (t *linkTable) silent(id uint16, now time.Time) bool {
+	n := t.heard[id]
+	return n == nil || now.Sub(n.last) > quiet
+}
+
+// result notes whether a neighbour passed on what was sent to it.
+func (t *linkTable) result(id uint16, passed bool) {
+	if n := t.heard[id]; n != nil {
+		if passed {
+			n.passes += (1 - n.passes) / 4
+		} else {
+			n.passes -= n.passes / 6
+		}
+	}
+}

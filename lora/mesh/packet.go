@@ -1,0 +1,104 @@
+package mesh
+
+import (
+	"lorrent/lora/packet"
+)
+
+// Type says what a packet is.
+type Type uint8
+
+// Types of packets.
+const (
+	Flood  Type = iota // a message for everyone
+	Routed             // a message for one node
+	Ack                // the receiver has stored a Routed
+	Beacon             // whom a node hears
+	Pull               // what a node has, to be sent what it lacks
+	Bundle             // several Floods in one packet
+)
+
+// Addresses of the hops of a packet: the low 16 bits of a node id. Two nodes
+// that share them cost transmissions, never a message.
+const (
+	nobody  uint16 = 0
+	Anybody uint16 = 0xFFFF // every node that hears it, as a flood
+)
+
+// Short is the address of a node as a hop.
+func Short(node uint32) uint16 { return uint16(node) }
+
+// Packet is one packet, decoded. Payload is sealed by whoever wrote the
+// message: relays pass it on unread.
+type Packet struct {
+	Type Type
+	// ID of the message; of an Ack, of the message acknowledged; of a Beacon,
+	// the beacon's own.
+	ID packet.ID
+	To uint32 // receiver of a Routed, or of an Ack: the source of its message
+	// From is who wrote the packet: the receiver of the message for an Ack, else
+	// the source.
+	From uint32
+
+	Tx   uint16 // who sends this copy
+	Next uint16 // of a Routed, Ack or Pull: whom this copy is for, or Anybody
+	TTL  uint8  // how many more times it may be relayed
+
+	// Attempt counts the times that the source tried, from 0 on, and around: the
+	// same of a Routed and its Ack. Each goes its way anew.
+	Attempt uint8
+	// Hop marks an Ack that says only that the copy reached the next hop.
+	Hop bool
+	// Repair marks a Flood sent to those who lack it, some time after it spread.
+	Repair bool
+
+	Payload []byte   // of a Flood or Routed, ciphertext and tag
+	Heard   []Link   // of a Beacon
+	Have    Filter   // of a Pull
+	Inner   []Packet // of a Bundle: Floods, whose Tx is that of the bundle
+}
+
+// Link is a node that the sender of a beacon hears.
+type Link struct {
+	ID     uint16
+	Margin uint8 // dB above the weakest signal that is received
+}
+
+// Lengths on the air without what varies.
+const (
+	floodSize  = 15
+	routedSize = 18
+	ackSize    = 19
+	beaconSize = 15
+	linkSize   = 3
+	pullSize   = 15
+	attempts   = 4 // that can be told apart
+	bundleSize = 6
+	innerSize  = 12
+	// MaxPacket is the longest packet, link byte included.
+	MaxPacket = 255
+	// MaxPayload is the longest payload: that of a Routed.
+	MaxPayload = MaxPacket - routedSize
+)
+
+// Size is how many bytes the packet takes on the air.
+func (p *Packet) Size() int {
+	switch p.Type {
+	case Flood:
+		return floodSize + len(p.Payload)
+	case Routed:
+		return routedSize + len(p.Payload)
+	case Ack:
+		return ackSize
+	case Beacon:
+		return beaconSize + linkSize*len(p.Heard)
+	case Pull:
+		return pullSize + len(p.Have.Bits)
+	case Bundle:
+		size := bundleSize
+		for i := range p.Inner {
+			size += innerSize + len(p.Inner[i].Payload)
+		}
+		return size
+	}
+	return 0
+}

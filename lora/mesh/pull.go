@@ -1,0 +1,177 @@
+package mesh
+
+import (
+	"slices"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+const (
+	pullSpan   = 8 * time.Minute  // a Pull tells of what came within
+	offerLeast = 30 * time.Second // what came just now is perhaps still on its way
+	offerMost  = 7 * time.Minute
+	pullLoad   = 2.0 // how many times as rare pulls are when the channel is always busy
+	maxOffered = 9   // messages in answer to one Pull
+)
+
+// pullState is when this node asks a neighbour for what it lacks, and whom.
+type pullState struct {
+	next  time.Time
+	pause time.Duration
+	asked map[uint16]time.Time
+	salt  uint8
+	got   int // messages repaired since the last
+}
+
+func (m *Mesh) startPulls(now time.Time) {
+	if m.tuning.NoRepair {
+		return
+	}
+	m.pulls.pause = m.tuning.PullLeast
+	m.pulls.asked = make(map[uint16]time.Time)
+	m.planPull(now)
+}
+
+func (m *Mesh) planPull(now time.Time) {
+	busy := 1 + pullLoad*m.load.share(now)
+	m.pulls.next = now.Add(time.Duration(busy * float64(m.pulls.pause/2+m.jitter(m.pulls.pause))))
+}
+
+// pullTick asks when it is time. The more a pull brought, the sooner the next.
+func (m *Mesh) pullTick(now time.Time) {
+	s := &m.pulls
+	if s.next.IsZero() || s.next.After(now) {
+		return
+	}
+	if s.got > 0 {
+		s.pause = min(max(s.pause/2, m.tuning.PullLeast), m.tuning.PullMost)
+	} else {
+		s.pause = min(s.pause*3/2, m.tuning.PullMost)
+		if !m.recent(now) {
+			s.pause = min(2*s.pause, 8*m.tuning.PullMost)
+		}
+	}
+	s.got = 0
+	m.planPull(now)
+	next := m.pullFrom()
+	if next == nobody {
+		return
+	}
+	s.asked[next] = now
+	m.queue(&job{
+		priority: PriorityRepair, due: now,
+		prepare: func(now time.Time) (Packet, bool) {
+			s.salt++
+			return Packet{Type: Pull, From: m.cfg.NodeID, Next: next, Have: m.have(now, s.salt)}, true
+		},
+		sent: func(time.Time) {},
+	})
+}
+
+// recent says whether any message for everyone came of late.
+func (m *Mesh) recent(now time.Time) bool {
+	for _, f := range m.floods.order {
+		if f.repairable() && now.Sub(f.first) < pullSpan {
+			return true
+		}
+	}
+	return false
+}
+
+// pullFrom is the neighbour, of those that hear this node, not asked for longest.
+func (m *Mesh) pullFrom() uint16 {
+	best := nobody
+	for _, id := range m.links.audience() {
+		if m.links.heard[id] == nil {
+			continue
+		}
+		if best == nobody || m.pulls.asked[id].Before(m.pulls.asked[best]) {
+			best = id
+		}
+	}
+	return best
+}
+
+// have is the set of messages that came of late.
+func (m *Mesh) have(now time.Time, salt uint8) Filter {
+	var ids []packet.ID
+	for _, f := range m.floods.order {
+		if f.repairable() && now.Sub(f.first) < pullSpan {
+			ids = append(ids, f.key.id)
+		}
+	}
+	filter := newFilter(len(ids), salt)
+	for _, id := range ids {
+		filter.add(id)
+	}
+	return filter
+}
+
+// receivePull learns what a neighbour has and, when asked, sends it what it
+// lacks.
+func (m *Mesh) receivePull(p Packet, r reception) {
+	if m.tuning.NoRepair {
+		return
+	}
+	var lacking []*flood
+	asker := Short(p.From)
+	for _, f := range m.floods.order {
+		age := r.now.Sub(f.first)
+		if !f.repairable() || age >= pullSpan || f.packet.From == p.From {
+			continue
+		}
+		if p.Have.has(f.key.id) {
+			f.holds(asker)
+		} else if age >= offerLeast && age < offerMost {
+			lacking = append(lacking, f)
+		}
+	}
+	if !m.links.hears(asker, m.short) {
+		return
+	}
+	delay := time.Duration(0)
+	if p.Next != m.short { // first those who were asked
+		unit := m.cfg.Airtime(usualSize)
+		delay = 20*unit + m.jitter(time.Duration((20+m.tuning.WindowLoad*m.load.share(r.now))*float64(unit)))
+	}
+	slices.SortFunc(lacking, func(a, b *flood) int { return a.first.Compare(b.first) })
+	for _, f := range lacking[:min(len(lacking), maxOffered)] {
+		m.offer(f, asker, delay, r.now)
+	}
+}
+
+// offer queues f for a neighbour that lacks it.
+func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time) {
+	if f.job != nil || f.onAir {
+		return // on its way already
+	}
+	j := &job{priority: PriorityRepair, due: now.Add(delay), flood: f}
+	needed := func() bool { return !contains(f.holders, asker) && !m.reachedSince(f, asker, now) }
+	j.needed = needed
+	j.prepare = func(time.Time) (Packet, bool) {
+		if !needed() {
+			return Packet{}, false
+		}
+		p := f.packet
+		p.TTL, p.Repair = 0, true
+		return p, true
+	}
+	j.sent = func(time.Time) { f.sent++ }
+	f.job = j
+	m.queue(j)
+}
+
+// reachedSince says whether a node hears one that has sent f after a time.
+func (m *Mesh) reachedSince(f *flood, x uint16, since time.Time) bool {
+	for i, u := range f.spoke {
+		if f.spokeAt[i].After(since) && m.links.hears(x, u) {
+			return true
+		}
+	}
+	return false
+}
+
+// repairable says whether neighbours may ask for it: messages for everyone and
+// what the network should know of its nodes.
+func (f *flood) repairable() bool { return f.key.kind == Flood || f.key.kind == Beacon }

@@ -1,0 +1,174 @@
+package mesh
+
+import (
+	"container/heap"
+	"time"
+)
+
+// step is the next hop to a node.
+type step struct {
+	first uint16 // the neighbour to send to
+	hops  int    // from here
+}
+
+// distance is how far a node is from one receiver.
+type distance struct {
+	cost float64
+	hops int
+}
+
+// field is how far every node is from one receiver, as of a time.
+type field struct {
+	at   time.Time
+	from map[uint16]distance
+}
+
+const (
+	fieldAge  = 20 * time.Second // how long distances are used after they were worked out
+	maxFields = 256
+)
+
+// Costs of a link, in transmissions.
+const (
+	linkCost    = 1.0
+	weakCost    = 0.4 // with no margin left: other packets drown it,
+	weakLoad    = 6.0 // the more when the channel is always busy
+	blindCost   = 2.0 // the sender does not hear the receiver pass it on
+	guessedCost = 2.0 // known only from the other direction
+	failedCost  = 1.0 // when the neighbour passed nothing on of late
+	detour      = 0.5 // by how much a way around may be farther away
+	weakMargin  = 14  // dB
+)
+
+// way is the next hop to a node, and how many hops it takes, avoiding neighbours
+// that were tried; ok is false when no way is known. Every hop is nearer to the
+// receiver than the one before, whatever a node thinks of its own links, so that
+// packets do not circle; only when one was tried may the next be as far.
+func (t *linkTable) way(to uint16, tried []uint16, now time.Time) (s step, ok bool) {
+	far := t.distances(to, now)
+	here, known := far[t.me]
+	if !known {
+		return step{}, false
+	}
+	limit := here.cost
+	if len(tried) > 1 {
+		limit += detour
+	}
+	best := 0.0
+	for _, e := range t.out[t.me] {
+		d, known := far[e.to]
+		if !known || d.cost >= limit || contains(tried, e.to) {
+			continue
+		}
+		cost := e.cost + d.cost
+		if n := t.heard[e.to]; n != nil {
+			cost += failedCost * (1 - n.passes)
+		}
+		if !ok || cost < best || cost == best && e.to < s.first {
+			s, ok, best = step{first: e.to, hops: d.hops + 1}, true, cost
+		}
+	}
+	return s, ok
+}
+
+// distances is Dijkstra's from the receiver backwards over the known links.
+func (t *linkTable) distances(to uint16, now time.Time) map[uint16]distance {
+	if f := t.fields[to]; f != nil && now.Sub(f.at) < fieldAge {
+		return f.from
+	}
+	if t.out == nil || now.Sub(t.outAt) >= fieldAge {
+		t.outgoing()
+		t.outAt = now
+	}
+	done := make(map[uint16]distance)
+	frontier := &nearest{{id: to}}
+	for frontier.Len() > 0 {
+		at := heap.Pop(frontier).(candidate)
+		if _, ok := done[at.id]; ok {
+			continue
+		}
+		done[at.id] = at.distance
+		for _, e := range t.in[at.id] {
+			if _, ok := done[e.to]; !ok {
+				heap.Push(frontier, candidate{e.to, distance{at.cost + e.cost, at.hops + 1}})
+			}
+		}
+	}
+	if len(t.fields) >= maxFields || t.fields == nil {
+		t.fields = make(map[uint16]*field)
+	}
+	t.fields[to] = &field{now, done}
+	return done
+}
+
+type edge struct {
+	to   uint16
+	cost float64
+}
+
+// outgoing turns the lists of who is heard into links, by sender and by receiver.
+func (t *linkTable) outgoing() {
+	t.out, t.in = make(map[uint16][]edge), make(map[uint16][]edge)
+	add := func(from, to uint16, cost float64) {
+		t.out[from] = append(t.out[from], edge{to, cost})
+		t.in[to] = append(t.in[to], edge{from, cost})
+	}
+	weak := weakCost + weakLoad*t.busy
+	link := func(from, to uint16, margin uint8) {
+		cost := linkCost
+		cost += weak * max(0, 1-float64(margin)/weakMargin)
+		if !t.hears(from, to) {
+			cost += blindCost
+		}
+		add(from, to, cost)
+		if t.lists[from] == nil && from != t.me { // nothing known but that it is heard
+			add(to, from, linkCost+guessedCost)
+		}
+	}
+	for to, l := range t.lists {
+		if to == t.me {
+			continue
+		}
+		for from, margin := range l.hears {
+			link(from, to, margin)
+		}
+	}
+	for from, n := range t.heard {
+		link(from, t.me, uint8(n.margin))
+	}
+}
+
+func contains(ids []uint16, id uint16) bool {
+	for _, other := range ids {
+		if other == id {
+			return true
+		}
+	}
+	return false
+}
+
+type candidate struct {
+	id uint16
+	distance
+}
+
+type nearest []candidate
+
+func (h nearest) Len() int { return len(h) }
+func (h nearest) Less(i, j int) bool {
+	if h[i].cost != h[j].cost {
+		return h[i].cost < h[j].cost
+	}
+	if h[i].hops != h[j].hops {
+		return h[i].hops < h[j].hops
+	}
+	return h[i].id < h[j].id
+}
+func (h nearest) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *nearest) Push(x any)   { *h = append(*h, x.(candidate)) }
+func (h *nearest) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
+}
