@@ -1,0 +1,261 @@
+// Package magnet reads and writes magnet links of torrents.
+//
+// A link is pasted from anywhere, so the package is lenient: a parameter that
+// is unknown or makes no sense is left out, and only a link without a usable
+// info hash is an error. Everything is bounded: the link's length, the number
+// of trackers, web seeds, peers and file ranges, and the length of each.
+//
+// Spec: BEP 9 (xt, dn, tr, x.pe), BEP 19 (ws), BEP 52 (btmh), BEP 53 (so).
+package magnet
+
+import (
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"lorrent/daemon/torrent/metainfo"
+)
+
+// MaxLength is the length in bytes of the longest link that is looked at.
+const MaxLength = 32 << 10
+
+const (
+	maxTrackers = 64
+	maxWebSeeds = 64
+	maxPeers    = 100
+	maxRanges   = 1000
+	maxIndex    = 1 << 20 // of a file
+	maxURL      = 2 << 10 // bytes
+	maxName     = 255     // bytes
+)
+
+const scheme = "magnet:?"
+
+var (
+	// ErrV2 says that a link names a BitTorrent v2 torrent only.
+	ErrV2 = errors.New("a BitTorrent v2 link (btmh) without a v1 info hash is not supported yet")
+
+	errNoTopic = errors.New("no info hash in it (xt=urn:btih:…)")
+)
+
+// Link is what a magnet link says.
+type Link struct {
+	Hash     metainfo.Hash    // v1 info hash
+	V2       string           // v2 multihash in lower-case hex ("1220" and 64 digits), "" when not given
+	Name     string           // printable, at most 255 bytes; for show until the torrent's own is known
+	Trackers []string         // http, https or udp, no URL twice
+	WebSeeds []string         // http or https, no URL twice
+	Peers    []netip.AddrPort // x.pe, literal addresses only: a host name is left out
+	Select   []Range          // files to download (so), nil for all
+}
+
+// Range is a run of files by their position in the torrent, both ends included.
+type Range struct{ First, Last int }
+
+// Is reports whether text looks like a magnet link rather than another URL.
+func Is(text string) bool {
+	const prefix = "magnet:"
+	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
+}
+
+// Parse reads a link. Errors begin with "magnet:"; one is ErrV2.
+func Parse(text string) (*Link, error) {
+	l, err := parse(strings.TrimSpace(text))
+	if err != nil {
+		return nil, fmt.Errorf("magnet: %w", err)
+	}
+	return l, nil
+}
+
+func parse(text string) (*Link, error) {
+	switch {
+	case len(text) > MaxLength:
+		return nil, fmt.Errorf("%d bytes are more than the limit of %d", len(text), MaxLength)
+	case len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme):
+		return nil, errors.New(`does not begin with "magnet:?"`)
+	}
+	query, _, _ := strings.Cut(text[len(scheme):], "#")
+	l := &Link{}
+	found := false
+	for param := range strings.SplitSeq(query, "&") {
+		key, raw, _ := strings.Cut(param, "=")
+		value, err := url.QueryUnescape(raw)
+		if err != nil {
+			continue
+		}
+		key = strings.ToLower(key)
+		if base, index, ok := strings.Cut(key, "."); ok && isNumber(index) {
+			key = base // xt.1, tr.2
+		}
+		if key == "xt" {
+			if err := l.topic(value, &found); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		l.option(key, value)
+	}
+	switch {
+	case found:
+		return l, nil
+	case l.V2 != "":
+		return nil, ErrV2
+	}
+	return nil, errNoTopic
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
+}
+
+// topic takes one xt. Those of other networks are left out.
+func (l *Link) topic(value string, found *bool) error {
+	kind, id, _ := strings.Cut(strings.ToLower(value), "urn:")
+	if kind != "" {
+		return nil
+	}
+	kind, id, _ = strings.Cut(id, ":")
+	switch kind {
+	case "btih":
+		hash, err := parseHash(id)
+		if err != nil {
+			return err
+		}
+		if *found && hash != l.Hash {
+			return errors.New("it names two torrents")
+		}
+		l.Hash, *found = hash, true
+	case "btmh":
+		const sha256 = "1220" // the multihash's function and its length
+		if b, err := hex.DecodeString(id); err != nil || len(b) != 34 || !strings.HasPrefix(id, sha256) {
+			return fmt.Errorf("btmh %.80q: want 1220 and 64 hex digits", id)
+		}
+		l.V2 = id
+	}
+	return nil
+}
+
+func parseHash(id string) (h metainfo.Hash, err error) {
+	var b []byte
+	switch len(id) {
+	case 40:
+		b, err = hex.DecodeString(id)
+	case 32:
+		b, err = base32.StdEncoding.DecodeString(strings.ToUpper(id))
+	default:
+		return h, fmt.Errorf("btih %.50q: want 40 hex or 32 base32 digits, not %d", id, len(id))
+	}
+	if err != nil || len(b) != len(h) {
+		return h, fmt.Errorf("btih %q: not hex nor base32", id)
+	}
+	return metainfo.Hash(b), nil
+}
+
+// option takes a parameter that the link would be as good without.
+func (l *Link) option(key, value string) {
+	switch key {
+	case "dn":
+		if l.Name == "" {
+			l.Name = printable(value)
+		}
+	case "tr":
+		l.Trackers = addURL(l.Trackers, maxTrackers, value, "http", "https", "udp")
+	case "ws":
+		l.WebSeeds = addURL(l.WebSeeds, maxWebSeeds, value, "http", "https")
+	case "x.pe":
+		a, err := netip.ParseAddrPort(value)
+		if err != nil || a.Port() == 0 || a.Addr().Zone() != "" || len(l.Peers) == maxPeers || slices.Contains(l.Peers, a) {
+			return
+		}
+		l.Peers = append(l.Peers, a)
+	case "so":
+		if l.Select == nil {
+			l.Select = parseRanges(value)
+		}
+	}
+}
+
+func addURL(list []string, limit int, value string, schemes ...string) []string {
+	u, err := url.Parse(value)
+	if err != nil || len(value) > maxURL || u.Hostname() == "" || !slices.Contains(schemes, u.Scheme) ||
+		len(list) == limit || slices.Contains(list, value) {
+		return list
+	}
+	return append(list, value)
+}
+
+// parseRanges reads "0,2,4-6". One element that makes no sense spoils it all:
+// to guess which files somebody wants helps nobody.
+func parseRanges(value string) (list []Range) {
+	for element := range strings.SplitSeq(value, ",") {
+		first, last, isRange := strings.Cut(element, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.ParseUint(first, 10, 31)
+		to, err2 := strconv.ParseUint(last, 10, 31)
+		if err1 != nil || err2 != nil || from > to || to > maxIndex || len(list) == maxRanges {
+			return nil
+		}
+		list = append(list, Range{int(from), int(to)})
+	}
+	return list
+}
+
+// printable keeps of a name what may be shown on a terminal.
+func printable(name string) string {
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r), r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, ""))
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "")
+	}
+	return strings.TrimSpace(name)
+}
+
+// String is the link again, in a fixed order.
+func (l *Link) String() string {
+	var b strings.Builder
+	b.WriteString(scheme + "xt=urn:btih:" + l.Hash.String())
+	if l.V2 != "" {
+		b.WriteString("&xt=urn:btmh:" + l.V2)
+	}
+	param := func(key, value string) { b.WriteString("&" + key + "=" + url.QueryEscape(value)) }
+	if l.Name != "" {
+		param("dn", l.Name)
+	}
+	for _, u := range l.Trackers {
+		param("tr", u)
+	}
+	for _, u := range l.WebSeeds {
+		param("ws", u)
+	}
+	for _, a := range l.Peers {
+		param("x.pe", a.String())
+	}
+	for i, r := range l.Select {
+		sep := ","
+		if i == 0 {
+			sep = "&so="
+		}
+		b.WriteString(sep + strconv.Itoa(r.First))
+		if r.Last > r.First {
+			b.WriteString("-" + strconv.Itoa(r.Last))
+		}
+	}
+	return b.String()
+}
