@@ -25,6 +25,7 @@ type Torrent struct {
 	CompletedAt time.Time  `json:"completedAt,omitzero"`
 	Stopped     bool       `json:"stopped,omitzero"` // by the user
 	Error       string     `json:"error,omitzero"`   // why its state is "error", "" otherwise
+	Magnet      string     `json:"magnet,omitzero"`  // the link it was added by, if it was
 
 	// Kept in step with the resume record by SaveResume.
 	VerifiedBytes   int64 `json:"verifiedBytes,omitzero"`
@@ -44,7 +45,8 @@ func (t *Torrent) follow(r *Resume) {
 }
 
 // AddTorrent stores a torrent with its verbatim info dict and its first resume
-// record, all or nothing. The error is ErrExists when the torrent is there.
+// record, all or nothing. The info dict may be missing (nil, with NumPieces 0)
+// until SetInfo. The error is ErrExists when the torrent is there.
 func (db *DB) AddTorrent(t Torrent, info []byte, r Resume) error {
 	t.follow(&r)
 	err := db.update(func(tx *bolt.Tx) error {
@@ -54,12 +56,41 @@ func (db *DB) AddTorrent(t Torrent, info []byte, r Resume) error {
 		if err := putTorrent(tx, &t); err != nil {
 			return err
 		}
-		if err := tx.Bucket(bucketInfos).Put(t.InfoHash[:], info); err != nil {
-			return err
-		}
-		return tx.Bucket(bucketResume).Put(t.InfoHash[:], encodeResume(t.InfoHash, &r))
+		return putInfo(tx, t.InfoHash, info, &r)
 	})
 	return torrentError("add", t.InfoHash, err)
+}
+
+// SetInfo stores the info dict of a torrent that had none, with its first
+// resume record and what fn changes in its record, all or nothing. fn must not
+// call the DB. The errors are ErrNotFound, and ErrExists when it had one.
+func (db *DB) SetInfo(hash [20]byte, info []byte, r Resume, fn func(*Torrent)) error {
+	err := db.update(func(tx *bolt.Tx) error {
+		t, err := getTorrent(tx, hash)
+		if err != nil {
+			return err
+		}
+		if tx.Bucket(bucketInfos).Get(hash[:]) != nil {
+			return ErrExists
+		}
+		fn(&t)
+		t.InfoHash = hash
+		t.follow(&r)
+		if err := putTorrent(tx, &t); err != nil {
+			return err
+		}
+		return putInfo(tx, hash, info, &r)
+	})
+	return torrentError("store info dict of", hash, err)
+}
+
+func putInfo(tx *bolt.Tx, hash [20]byte, info []byte, r *Resume) error {
+	if info != nil {
+		if err := tx.Bucket(bucketInfos).Put(hash[:], info); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketResume).Put(hash[:], encodeResume(hash, r))
 }
 
 // UpdateTorrent changes a torrent's record by fn, which must not call the DB.
@@ -117,7 +148,8 @@ func (db *DB) Torrents() (torrents []Torrent, problems []error) {
 	return torrents, problems
 }
 
-// Info returns the info dict of a torrent, verbatim, or ErrNotFound.
+// Info returns the info dict of a torrent, verbatim, or ErrNotFound, also when
+// it is not known yet.
 func (db *DB) Info(hash [20]byte) (info []byte, err error) {
 	err = db.view(func(tx *bolt.Tx) error {
 		value := tx.Bucket(bucketInfos).Get(hash[:])

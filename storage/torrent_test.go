@@ -211,3 +211,37 @@ func txID(t *testing.T, db *DB) (id int) {
 	}
 	return id
 }
+
+// A magnet link's torrent has no info dict at first.
+func TestSetInfo(t *testing.T) {
+	db := openTest(t)
+	hash := [20]byte{7}
+	link := Torrent{InfoHash: hash, Name: "linked", Magnet: "magnet:?x", Stopped: true}
+	if err := db.AddTorrent(link, nil, Resume{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Info(hash); !errors.Is(err, ErrNotFound) {
+		t.Errorf("info before it is known: %v", err)
+	}
+	grow := func(r *Torrent) { r.Name, r.NumPieces = "real", 9 }
+	if err := db.SetInfo([20]byte{8}, []byte("de"), Resume{}, grow); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of a torrent that is not there: %v", err)
+	}
+	if err := db.SetInfo(hash, []byte("de"), Resume{Bitfield: []byte{0, 0}}, grow); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.SetInfo(hash, []byte("le"), Resume{}, grow); !errors.Is(err, ErrExists) {
+		t.Errorf("a second time: %v", err)
+	}
+	link.Name, link.NumPieces = "real", 9
+	list, problems := db.Torrents()
+	if len(problems) > 0 || len(list) != 1 || !reflect.DeepEqual(list[0], link) {
+		t.Errorf("have %+v, %v", list, problems)
+	}
+	if info, err := db.Info(hash); err != nil || string(info) != "de" {
+		t.Errorf("info %q, %v", info, err)
+	}
+	if r, err := db.Resume(hash); err != nil || len(r.Bitfield) != 2 {
+		t.Errorf("resume %+v, %v", r, err)
+	}
+}
