@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
 
+	"lorrent/daemon/torrent"
 	"lorrent/rpc"
 	"lorrent/storage/disk"
 )
@@ -36,6 +37,7 @@ type settings struct {
 	LoRa            string   `toml:"lora"`
 	LogLevel        string   `toml:"log_level"`
 	Preallocate     string   `toml:"preallocate"`
+	Encryption      string   `toml:"encryption"`
 	MaxPeers        int      `toml:"max_peers"`
 	PeersPerTorrent int      `toml:"max_peers_per_torrent"`
 	UploadSlots     int      `toml:"upload_slots"`
@@ -66,6 +68,7 @@ func (s *settings) options() []option {
 		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, udp:GROUP:PORT, serial:DEVICE or tcp:HOST:PORT"},
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
 		{flag: "preallocate", text: &s.Preallocate, help: "sparse or full"},
+		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
 		{flag: "max-peers", number: &s.MaxPeers, help: "connections in all"},
 		{flag: "max-peers-per-torrent", number: &s.PeersPerTorrent, help: "connections of one torrent"},
 		{flag: "upload-slots", number: &s.UploadSlots, help: "peers of one torrent served at a time"},
@@ -129,8 +132,15 @@ type config struct {
 	settings
 	level    zerolog.Level
 	allocate disk.Mode
+	encrypt  torrent.Encryption
 	buffer   int64
 	down, up int64 // bytes per second, 0 is no limit
+}
+
+var encryptions = map[string]torrent.Encryption{
+	"prefer":  torrent.PreferEncryption,
+	"require": torrent.RequireEncryption,
+	"disable": torrent.DisableEncryption,
 }
 
 // loadConfig merges flags, environment, file and defaults, and checks the
@@ -200,6 +210,10 @@ func (s *settings) check() (*config, error) {
 		c.allocate = disk.Full
 	default:
 		return nil, fmt.Errorf("preallocate %q: use sparse or full", s.Preallocate)
+	}
+	var known bool
+	if c.encrypt, known = encryptions[s.Encryption]; !known {
+		return nil, fmt.Errorf("encryption %q: use prefer, require or disable", s.Encryption)
 	}
 	bytes, err := humanize.ParseBytes(s.Buffer)
 	if err != nil || bytes < 1<<20 || bytes > 1<<40 {
@@ -297,6 +311,7 @@ func defaults(env func(string) (string, bool)) settings {
 		LoRa:            "sim",
 		LogLevel:        "info",
 		Preallocate:     "sparse",
+		Encryption:      "prefer",
 		MaxPeers:        500,
 		PeersPerTorrent: 80,
 		UploadSlots:     8,

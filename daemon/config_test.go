@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"lorrent/daemon/torrent"
 )
 
 // load reads a configuration from flags and an environment that are given.
@@ -79,6 +81,7 @@ func TestPrecedence(t *testing.T) {
 		"lora":                  {"off", "udp:239.0.0.1:1", "serial:/dev/ttyUSB0"},
 		"log-level":             {"debug", "warn", "error"},
 		"preallocate":           {"full", "sparse", "full"},
+		"encryption":            {"require", "prefer", "disable"},
 		"max-peers":             {"11", "12", "13"},
 		"max-peers-per-torrent": {"21", "22", "23"},
 		"upload-slots":          {"31", "32", "33"},
@@ -143,7 +146,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != ":51767" || c.LoRa != "sim" || c.level.String() != "info" || c.buffer != 64<<20 || c.down != 0 || c.up != 0 {
+	if c.Listen != ":51767" || c.LoRa != "sim" || c.level.String() != "info" || c.buffer != 64<<20 || c.down != 0 || c.up != 0 || c.encrypt != torrent.PreferEncryption {
 		t.Errorf("got %+v", c)
 	}
 	if !reflect.DeepEqual(c.RPC, []string{"unix:/run/one/rpc.sock"}) {
@@ -245,6 +248,7 @@ func TestConfigErrors(t *testing.T) {
 		{"log level", "log_level = 'loud'\n", nil, nil, `log_level "loud"`},
 		{"no log level", "", nil, []string{"--log-level="}, `log_level ""`},
 		{"preallocate", "", nil, []string{"--preallocate", "some"}, `preallocate "some"`},
+		{"encryption", "", nil, []string{"--encryption", "maybe"}, `encryption "maybe"`},
 		{"buffer", "buffer = 'big'\n", nil, nil, `buffer "big"`},
 		{"small buffer", "buffer = '1kB'\n", nil, nil, `buffer "1kB"`},
 		{"download limit", "", nil, []string{"--download-limit", "fast"}, `download_limit "fast"`},

@@ -95,6 +95,7 @@ func (d *daemon) open() (err error) {
 		Log:                d.log,
 		Version:            version,
 		Allocate:           d.cfg.allocate,
+		Encryption:         d.cfg.encrypt,
 		MaxPeers:           d.cfg.MaxPeers,
 		MaxPeersPerTorrent: d.cfg.PeersPerTorrent,
 		UploadSlots:        d.cfg.UploadSlots,

@@ -100,10 +100,11 @@ type File struct {
 // Peer is one connection.
 type Peer struct {
 	Address         string  `json:"address"`
-	Client          string  `json:"client"`    // what it calls itself
-	Direction       string  `json:"direction"` // "in" or "out"
-	Source          string  `json:"source"`    // "tracker" or "incoming"
-	Progress        float64 `json:"progress"`  // 0 to 1
+	Client          string  `json:"client"`     // what it calls itself
+	Direction       string  `json:"direction"`  // "in" or "out"
+	Source          string  `json:"source"`     // "tracker" or "incoming"
+	Encryption      string  `json:"encryption"` // "plaintext", "handshake" (plaintext after an encrypted one) or "rc4"
+	Progress        float64 `json:"progress"`   // 0 to 1
 	DownloadRate    int64   `json:"downloadRate"`
 	UploadRate      int64   `json:"uploadRate"`
 	DownloadedBytes int64   `json:"downloadedBytes"`

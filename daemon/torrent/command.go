@@ -12,6 +12,7 @@ import (
 	"lorrent/daemon/event"
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/mse"
 	"lorrent/storage"
 	"lorrent/storage/disk"
 )
@@ -57,7 +58,7 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	}
 	t = newTorrent(e, record)
 	e.mu.Lock()
-	e.torrents[m.Info.Hash] = t
+	e.enlist(t)
 	e.mu.Unlock()
 	e.cfg.Events.Publish(event.TorrentAdded{InfoHash: m.Info.Hash.String(), Name: record.Name})
 	if !o.Paused {
@@ -111,6 +112,18 @@ func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
 		AddedAt:     time.Now().UTC(),
 		Stopped:     o.Paused,
 	}
+}
+
+// enlist makes a torrent known to all; strike takes it back. mu is locked, or
+// nobody else is there yet.
+func (e *Engine) enlist(t *torrent) {
+	e.torrents[t.hash] = t
+	e.names[mse.Name(t.hash)] = t.hash
+}
+
+func (e *Engine) strike(h metainfo.Hash) {
+	delete(e.torrents, h)
+	delete(e.names, mse.Name(h))
 }
 
 func (e *Engine) find(h metainfo.Hash) (*torrent, bool) {
@@ -231,7 +244,7 @@ func (e *Engine) Remove(ctx context.Context, h metainfo.Hash, deleteData bool) e
 		return fmt.Errorf("remove %s: %w", h, err)
 	}
 	e.mu.Lock()
-	delete(e.torrents, h)
+	e.strike(h)
 	e.mu.Unlock()
 	e.alarms.clear(t)
 	e.cfg.Events.Publish(event.TorrentRemoved{InfoHash: h.String(), Name: t.snapshot().Name, DataDeleted: deleteData})

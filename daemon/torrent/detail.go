@@ -153,6 +153,7 @@ func (r *remote) status() PeerStatus {
 		Client:         r.client,
 		Direction:      "in",
 		Source:         r.source,
+		Encryption:     r.secure,
 		DownloadRate:   r.downRate,
 		UploadRate:     r.upRate,
 		Downloaded:     r.conn.Downloaded(),

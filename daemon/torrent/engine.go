@@ -10,7 +10,8 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 6, 7, 10, 12, 15, 20, 23, 27, 40, 41, 48.
+// Specifications: BEP 3, 6, 7, 10, 12, 15, 20, 23, 27, 40, 41, 48, and Message
+// Stream Encryption.
 package torrent
 
 import (
@@ -50,6 +51,7 @@ type Config struct {
 	Log         zerolog.Logger
 	Version     string    // of this program, told to peers and trackers
 	Allocate    disk.Mode // how space is set aside
+	Encryption  Encryption
 
 	MaxPeers           int           // connections in all
 	MaxPeersPerTorrent int           //
@@ -134,6 +136,7 @@ type Engine struct {
 
 	mu       sync.RWMutex
 	torrents map[metainfo.Hash]*torrent
+	names    map[[20]byte]metainfo.Hash      // of torrents, as an encrypted handshake has them
 	adding   map[metainfo.Hash]chan struct{} // being stored; closed when that is over
 	ctx      context.Context                 // of Run; nil before
 	closed   bool
@@ -158,6 +161,7 @@ func New(cfg Config) (*Engine, error) {
 		alarms:    newAlarms(),
 		commands:  make(chan func()),
 		torrents:  make(map[metainfo.Hash]*torrent),
+		names:     make(map[[20]byte]metainfo.Hash),
 		adding:    make(map[metainfo.Hash]chan struct{}),
 	}
 	e.peerID, e.key = newIdentity()
@@ -191,7 +195,7 @@ func (e *Engine) load() error {
 		e.log.Error().Err(err).Msg("a stored torrent cannot be read and is left out")
 	}
 	for _, r := range records {
-		e.torrents[r.InfoHash] = newTorrent(e, r)
+		e.enlist(newTorrent(e, r))
 	}
 	return nil
 }

@@ -67,10 +67,8 @@ func TestHostileAnswers(t *testing.T) {
 		if c := se.swarm.candidates[seeds[1].Addr()]; c != nil && !c.forbidden && c.failures > 0 {
 			t.Error("the address of ourselves may be tried again")
 		}
-		if len(se.swarm.peers) > 0 {
-			t.Errorf("%d peers", len(se.swarm.peers))
-		}
 	})
+	s.waitFor(t, s.h, "nobody is a peer any more", func(st Status) bool { return st.Peers == 0 })
 }
 
 func have(index uint32) []byte { return peerwire.AppendIndex(nil, peerwire.Have, index) }
@@ -345,13 +343,17 @@ func TestHostileSeeds(t *testing.T) {
 func TestLiarIsFoundAmongHonestSeeds(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil)
-	liar := s.seedConfig()
+	honest, hold := s.seedConfig(), make(chan struct{})
+	honest.Hold = hold
+	liar := honest
 	liar.Answer = liar.Corrupt(func(r peerwire.Message) bool { return r.Begin > 0 })
 	seeds := []*torrenttest.Seed{torrenttest.StartSeed(t, liar)}
 	for range 3 {
-		seeds = append(seeds, torrenttest.StartSeed(t, s.seedConfig()))
+		seeds = append(seeds, torrenttest.StartSeed(t, honest))
 	}
 	s.meet(t, seeds...)
+	s.waitFor(t, s.h, "all seeds are met", func(st Status) bool { return st.Peers == 5 })
+	close(hold)
 	s.completes(t)
 	s.do(t, s.h, func(se *session) {
 		for i, seed := range seeds {

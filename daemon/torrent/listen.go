@@ -1,9 +1,11 @@
 package torrent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -86,11 +88,21 @@ func transient(err error) bool {
 
 // incoming is a connection whose handshakes are done.
 type incoming struct {
-	conn   net.Conn
-	addr   netip.AddrPort
-	theirs peerwire.Handshake
-	source string
-	dialed bool
+	conn       net.Conn
+	rest       []byte // came from conn with the handshakes, and follows them
+	encryption string
+	addr       netip.AddrPort
+	theirs     peerwire.Handshake
+	source     string
+	dialed     bool
+}
+
+// hear reads the other side's handshake.
+func (in *incoming) hear() (err error) {
+	rest := bytes.NewReader(in.rest)
+	in.theirs, err = peerwire.ReadHandshake(io.MultiReader(rest, in.conn))
+	in.rest = in.rest[len(in.rest)-rest.Len():]
+	return err
 }
 
 // welcome reads a stranger's handshake, answers it if we have the torrent, and
@@ -112,26 +124,36 @@ func (e *Engine) welcome(ctx context.Context, conn net.Conn) {
 
 func (e *Engine) greet(conn net.Conn) (in incoming, t *torrent, err error) {
 	conn.SetDeadline(time.Now().Add(e.cfg.handshakeTimeout))
-	theirs, err := peerwire.ReadHandshake(conn)
+	in, named, err := e.unveil(conn)
 	if err != nil {
 		return in, nil, err
 	}
-	t, ok := e.find(theirs.InfoHash)
-	if !ok || !t.wantsToRun() {
-		return in, nil, fmt.Errorf("%w: %x", ErrNotFound, theirs.InfoHash)
-	}
-	ours := peerwire.NewHandshake(theirs.InfoHash, e.peerID)
-	if _, err := conn.Write(ours.Bytes()); err != nil {
+	in.addr, in.source = addrOf(conn), "incoming"
+	if err := in.hear(); err != nil {
 		return in, nil, err
 	}
-	if theirs.PeerID == e.peerID {
+	h := in.theirs.InfoHash
+	if in.encryption != unencrypted && h != named {
+		return in, nil, fmt.Errorf("encrypted handshake for torrent %x, then one for %x", named, h)
+	}
+	t, ok := e.find(h)
+	if !ok || !t.wantsToRun() {
+		return in, nil, fmt.Errorf("%w: %x", ErrNotFound, h)
+	}
+	if _, err := in.conn.Write(peerwire.NewHandshake(h, e.peerID).Bytes()); err != nil {
+		return in, nil, err
+	}
+	if in.theirs.PeerID == e.peerID {
 		return in, nil, errSelf // the answer tells our other half not to try again
 	}
 	conn.SetDeadline(time.Time{})
-	return incoming{conn: conn, addr: addrOf(conn), theirs: theirs, source: "incoming"}, t, nil
+	return in, t, nil
 }
 
-var errSelf = errors.New("connection to ourselves")
+var (
+	errSelf = errors.New("connection to ourselves")
+	errMute = errors.New("no handshake from the peer")
+)
 
 func addrOf(conn net.Conn) netip.AddrPort {
 	a, ok := conn.RemoteAddr().(*net.TCPAddr)
@@ -142,8 +164,19 @@ func addrOf(conn net.Conn) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
-// dial connects to a peer and shakes hands.
-func (e *Engine) dial(ctx context.Context, addr netip.AddrPort, infoHash [20]byte) (in incoming, err error) {
+// dial connects to a peer and shakes hands, encrypted or not, whatever is
+// allowed and works first. plain says that plaintext did last time.
+func (e *Engine) dial(ctx context.Context, addr netip.AddrPort, infoHash [20]byte, plain bool) (in incoming, err error) {
+	for _, encrypt := range e.cfg.Encryption.attempts(plain) {
+		in, err = e.dialOnce(ctx, addr, infoHash, encrypt)
+		if !errors.Is(err, errMute) || ctx.Err() != nil {
+			break
+		}
+	}
+	return in, err
+}
+
+func (e *Engine) dialOnce(ctx context.Context, addr netip.AddrPort, infoHash [20]byte, encrypt bool) (in incoming, err error) {
 	d := net.Dialer{Timeout: dialTimeout}
 	conn, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
@@ -151,29 +184,30 @@ func (e *Engine) dial(ctx context.Context, addr netip.AddrPort, infoHash [20]byt
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	theirs, err := e.introduce(conn, infoHash)
+	in, err = e.introduce(conn, infoHash, encrypt)
 	if err != nil {
 		conn.Close()
 		return in, err
 	}
-	return incoming{conn: conn, addr: addr, theirs: theirs, dialed: true}, nil
+	in.addr, in.dialed = addr, true
+	return in, nil
 }
 
-func (e *Engine) introduce(conn net.Conn, infoHash [20]byte) (peerwire.Handshake, error) {
+func (e *Engine) introduce(conn net.Conn, infoHash [20]byte, encrypt bool) (in incoming, err error) {
 	conn.SetDeadline(time.Now().Add(e.cfg.handshakeTimeout))
-	if _, err := conn.Write(peerwire.NewHandshake(infoHash, e.peerID).Bytes()); err != nil {
-		return peerwire.Handshake{}, err
+	in, err = e.present(conn, peerwire.NewHandshake(infoHash, e.peerID), encrypt)
+	if err == nil {
+		err = in.hear()
 	}
-	theirs, err := peerwire.ReadHandshake(conn)
 	if err != nil {
-		return theirs, err
+		return in, fmt.Errorf("%w: %w", errMute, err)
 	}
-	if theirs.InfoHash != infoHash {
-		return theirs, fmt.Errorf("peer answered for torrent %x", theirs.InfoHash)
+	if in.theirs.InfoHash != infoHash {
+		return in, fmt.Errorf("peer answered for torrent %x", in.theirs.InfoHash)
 	}
-	if theirs.PeerID == e.peerID {
-		return theirs, errSelf
+	if in.theirs.PeerID == e.peerID {
+		return in, errSelf
 	}
 	conn.SetDeadline(time.Time{})
-	return theirs, nil
+	return in, nil
 }

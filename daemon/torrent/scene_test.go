@@ -50,6 +50,11 @@ func newScene(t testing.TB, change func(*Config)) *scene {
 	s.release = func() { close(hold) }
 	cfg := s.seedConfig()
 	cfg.Hold = hold
+	if change != nil {
+		var engine Config
+		change(&engine)
+		cfg.Encrypted = engine.Encryption == RequireEncryption
+	}
 	s.honest = torrenttest.StartSeed(t, cfg)
 	s.node = startNode(t, dir, change)
 	s.h = add(t, s.node, torrent)

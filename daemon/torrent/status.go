@@ -71,6 +71,7 @@ type PeerStatus struct {
 	Client         string
 	Direction      string // "in" or "out"
 	Source         string // "tracker" or "incoming"
+	Encryption     string // "plaintext", "handshake" (and plaintext after it) or "rc4"
 	Progress       float64
 	DownloadRate   int64
 	UploadRate     int64

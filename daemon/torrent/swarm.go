@@ -43,6 +43,7 @@ type candidate struct {
 	retry     time.Time // not before
 	busy      bool      // being dialled, or connected
 	seed      bool      // was one when we last met
+	plain     bool      // spoke plaintext when we last met
 	forbidden bool      // ourselves, or banned
 }
 
@@ -52,6 +53,7 @@ type remote struct {
 	conn   *peer.Conn
 	addr   netip.AddrPort
 	dialed bool
+	secure string // how the connection is encrypted
 	source string
 	peerID [20]byte
 	fast   bool
@@ -155,12 +157,12 @@ func (s *session) callable(now time.Time, n int) []*candidate {
 func (s *session) dial(c *candidate) {
 	c.busy = true
 	s.swarm.dialing++
-	ctx, hash := s.net, s.t.hash
+	ctx, hash, plain := s.net, s.t.hash, c.plain
 	s.spawn(func() func() {
 		if !s.e.dials.acquire(ctx.Done()) {
 			return func() { s.dialed(c, incoming{}, ctx.Err()) }
 		}
-		in, err := s.e.dial(ctx, c.addr, hash)
+		in, err := s.e.dial(ctx, c.addr, hash, plain)
 		s.e.dials.release()
 		return func() { s.dialed(c, in, err) }
 	})
@@ -175,6 +177,7 @@ func (s *session) dialed(c *candidate, in incoming, err error) {
 		return
 	}
 	in.source = c.source
+	c.plain = in.encryption == unencrypted
 	if !s.connected(in) {
 		s.dialFailed(c, false)
 	}
@@ -303,6 +306,7 @@ func (s *session) join(in incoming) {
 		id:      picker.PeerID(s.swarm.nextID),
 		addr:    in.addr,
 		dialed:  in.dialed,
+		secure:  in.encryption,
 		source:  in.source,
 		peerID:  in.theirs.PeerID,
 		client:  clientOf(in.theirs.PeerID),
@@ -317,6 +321,7 @@ func (s *session) join(in incoming) {
 	info, d, t := c.info, c.disk, s.t
 	r.conn = peer.New(peer.Config{
 		Conn:        in.conn,
+		Rest:        in.rest,
 		ID:          int32(r.id),
 		Fast:        r.fast,
 		BitfieldLen: (info.NumPieces() + 7) / 8,

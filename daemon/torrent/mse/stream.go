@@ -3,22 +3,28 @@ package mse
 import (
 	"crypto/rc4"
 	"net"
+	"sync"
 )
 
 // chunk is how much is encrypted before it is written, in bytes.
 const chunk = 32 << 10
 
-// stream is a connection under RC4. It has one reader and one writer;
-// deadlines and Close are those of the connection below.
+// stream is a connection under RC4. Deadlines and Close are those of the
+// connection below.
 type stream struct {
 	net.Conn
 	in, out *rc4.Cipher
-	buf     []byte // encrypted, of the write under way
-	broken  error  // a write failed: the two ends have lost step
+
+	reading sync.Mutex // held while in moves on
+	writing sync.Mutex // guards what follows, and out
+	buf     []byte     // encrypted, of the write under way
+	broken  error      // a write failed: the two ends have lost step
 }
 
 // Read decrypts what it reads where it lies.
 func (s *stream) Read(p []byte) (int, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	n, err := s.Conn.Read(p)
 	s.in.XORKeyStream(p[:n], p[:n])
 	return n, err
@@ -33,6 +39,8 @@ func (s *stream) Write(p []byte) (int, error) {
 // WriteVector writes the buffers one after the other, in as few packets as if
 // they were one.
 func (s *stream) WriteVector(vector [][]byte) (written int64, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	for _, p := range vector {
 		for len(p) > 0 {
 			n := min(len(p), chunk-len(s.buf))

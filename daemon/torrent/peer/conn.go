@@ -49,8 +49,9 @@ type Event struct {
 // Config is what a Conn needs to know.
 type Config struct {
 	Conn        net.Conn
-	ID          int32 // the actor's handle, recorded as the sender of blocks
-	Fast        bool  // both sides speak BEP 6
+	Rest        []byte // came from Conn with the handshakes, and follows them
+	ID          int32  // the actor's handle, recorded as the sender of blocks
+	Fast        bool   // both sides speak BEP 6
 	BitfieldLen int
 	Ready       chan<- *Conn                                // told when events wait
 	Gate        Gate                                        // passed before each block is read

@@ -11,6 +11,7 @@ import (
 // read is the reader's loop.
 func (c *Conn) read() error {
 	r := peerwire.NewReader(c.cfg.Conn, c.cfg.BitfieldLen)
+	r.Unread(c.cfg.Rest)
 	var deadline time.Time
 	for {
 		// Moving a deadline costs a timer; once a second is exact enough.

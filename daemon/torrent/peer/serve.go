@@ -33,12 +33,27 @@ func (w *writer) serve() error {
 	}
 	w.cfg.Up.Wait(w.done, int(sent))
 	w.cfg.Conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	vector := w.vector // WriteTo consumes the slice it is called on
-	if _, err := vector.WriteTo(w.cfg.Conn); err != nil {
+	if err := w.writeVector(); err != nil {
 		return err
 	}
 	w.uploaded.Add(sent)
 	return nil
+}
+
+// vectorWriter is a connection above a socket, of which net.Buffers does not
+// know that it can take many buffers at once.
+type vectorWriter interface {
+	WriteVector([][]byte) (int64, error)
+}
+
+func (w *writer) writeVector() error {
+	if conn, ok := w.cfg.Conn.(vectorWriter); ok {
+		_, err := conn.WriteVector(w.vector)
+		return err
+	}
+	vector := w.vector // WriteTo consumes the slice it is called on
+	_, err := vector.WriteTo(w.cfg.Conn)
+	return err
 }
 
 // load fills data with the blocks of the batch. What cannot be read leaves the

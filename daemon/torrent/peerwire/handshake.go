@@ -8,6 +8,13 @@ import (
 
 const protocol = "\x13BitTorrent protocol"
 
+// ProtocolLen is how many bytes tell a handshake from anything else.
+const ProtocolLen = len(protocol)
+
+// IsProtocol reports whether head, the first ProtocolLen bytes of a connection,
+// begins a handshake.
+func IsProtocol(head []byte) bool { return string(head) == protocol }
+
 // HandshakeLen is the length of a handshake on the wire.
 const HandshakeLen = len(protocol) + 8 + 20 + 20
 
@@ -62,7 +69,7 @@ func ReadHandshake(r io.Reader) (Handshake, error) {
 	if _, err := io.ReadFull(r, name[:]); err != nil {
 		return h, fmt.Errorf("read handshake: %w", err)
 	}
-	if string(name[:]) != protocol {
+	if !IsProtocol(name[:]) {
 		return h, ErrProtocol
 	}
 	for _, field := range [][]byte{h.Reserved[:], h.InfoHash[:], h.PeerID[:]} {

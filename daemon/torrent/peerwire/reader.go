@@ -54,6 +54,15 @@ func NewReader(conn net.Conn, bitfieldLen int) *Reader {
 	return &Reader{src: newSource(conn), buf: make([]byte, readBuffer), maxBitfield: bitfieldLen}
 }
 
+// Unread puts b in front of what the connection gives: bytes that came with
+// the handshakes and follow them. It is called before anything is read.
+func (r *Reader) Unread(b []byte) {
+	if len(b) > len(r.buf) {
+		r.buf = make([]byte, len(b))
+	}
+	r.start, r.end = 0, copy(r.buf, b)
+}
+
 // Buffered reports whether Next would return without reading from the
 // connection.
 func (r *Reader) Buffered() bool {

@@ -319,3 +319,38 @@ func BenchmarkReadBlocks(b *testing.B) {
 		})
 	}
 }
+
+// What came with the handshakes comes first, however much it is and wherever
+// it is cut.
+func TestUnread(t *testing.T) {
+	block := bytes.Repeat([]byte("block"), BlockSize)[:BlockSize]
+	wire := append(AppendPieceHeader(AppendIndex(nil, Have, 7), 1, 2, BlockSize), block...)
+	wire = AppendIndex(wire, Have, 8)
+	for _, cut := range []int{0, 1, 8, 9, 20, readBuffer, readBuffer + 1, len(wire) - 1, len(wire)} {
+		for _, transport := range transports {
+			t.Run(fmt.Sprintf("%s, %d bytes", transport.name, cut), func(t *testing.T) {
+				here, there := transport.dial(t)
+				defer here.Close()
+				send(t, there, wire[cut:])
+				r := NewReader(here, 1)
+				r.Unread(wire[:cut])
+				if m, err := r.Next(); err != nil || m.ID != Have || m.Index != 7 {
+					t.Fatalf("%+v, %v", m, err)
+				}
+				dst := make([]byte, BlockSize)
+				if m, err := r.Next(); err != nil || m.ID != Piece {
+					t.Fatalf("%+v, %v", m, err)
+				}
+				if err := r.ReadBlock(dst); err != nil || !bytes.Equal(dst, block) {
+					t.Fatalf("another block, %v", err)
+				}
+				if m, err := r.Next(); err != nil || m.ID != Have || m.Index != 8 {
+					t.Fatalf("%+v, %v", m, err)
+				}
+				if _, err := r.Next(); err != io.EOF {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}

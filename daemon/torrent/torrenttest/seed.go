@@ -1,6 +1,8 @@
 package torrenttest
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -8,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"lorrent/daemon/torrent/mse"
 	"lorrent/daemon/torrent/peerwire"
 )
 
@@ -16,6 +19,7 @@ type SeedConfig struct {
 	Options
 	Data        []byte          // of the whole torrent
 	PieceLength int64           //
+	Encrypted   bool            // answers encrypted handshakes, with RC4 after them, and no others
 	Hold        <-chan struct{} // keeps the engine choked until it is closed; nil for no choke
 	Answer      Answer
 }
@@ -102,6 +106,12 @@ func (s *Seed) serve(conn net.Conn) {
 	if !s.track(conn) {
 		return
 	}
+	if s.cfg.Encrypted {
+		var err error
+		if conn, err = s.unveil(conn); err != nil {
+			return
+		}
+	}
 	p, err := Introduce(conn, s.cfg.Options)
 	if err != nil {
 		return
@@ -142,6 +152,23 @@ func (s *Seed) serve(conn net.Conn) {
 		s.Served.Add(1)
 	}
 }
+
+// unveil goes through the encrypted handshake.
+func (s *Seed) unveil(conn net.Conn) (net.Conn, error) {
+	conn.SetDeadline(time.Now().Add(patience))
+	a, err := mse.Accept(conn, nil, mse.RC4, func(name [20]byte) ([20]byte, bool) {
+		return s.cfg.InfoHash, name == mse.Name(s.cfg.InfoHash)
+	})
+	return begun{a.Conn, io.MultiReader(bytes.NewReader(a.Initial), a.Conn)}, err
+}
+
+// begun is a connection of which something was read before.
+type begun struct {
+	net.Conn
+	all io.Reader
+}
+
+func (b begun) Read(p []byte) (int, error) { return b.all.Read(p) }
 
 // Block is the honest answer to a request.
 func (s *Seed) Block(r peerwire.Message) []byte { return s.cfg.Block(r) }
