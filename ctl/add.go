@@ -29,12 +29,14 @@ type addOptions struct {
 func (a *app) addCommand() *cobra.Command {
 	var o addOptions
 	cmd := &cobra.Command{
-		Use:   "add FILE|URL|- ...",
+		Use:   "add FILE|URL|MAGNET|- ...",
 		Short: "Add torrents",
 		Long: `Add torrents. A FILE is read here and sent to the daemon, a URL is fetched by
-the daemon, and - is the .torrent on standard input. Adding a torrent that is
-there already changes nothing.`,
+the daemon, and - is the .torrent on standard input. What a MAGNET link names is
+found among its peers: until then the state is "metadata". Adding a torrent that
+is there already changes nothing.`,
 		Example: "  lorrentctl add debian.torrent --wait\n" +
+			"  lorrentctl add 'magnet:?xt=urn:btih:…' --wait\n" +
 			"  curl -s https://example.org/x.torrent | lorrentctl add - --dir /srv/iso",
 		Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -100,6 +100,26 @@ func TestAddWaitPiped(t *testing.T) {
 	}
 }
 
+// TestAddWaitMagnet shows the stage before anything is known.
+func TestAddWaitMagnet(t *testing.T) {
+	d := newFakeDaemon(t)
+	rounds := 0
+	d.override["Torrent.Get"] = func(json.RawMessage) (any, *rpc.Error) {
+		rounds++
+		detail := rpc.TorrentDetail{Torrent: d.torrents[3]}
+		detail.State, detail.Name, detail.TotalBytes, detail.VerifiedBytes, detail.Peers, detail.ETASeconds = rpc.StateMetadata, "linked", 0, 0, 1, -1
+		if rounds > 1 {
+			detail.State, detail.Name, detail.TotalBytes, detail.VerifiedBytes = rpc.StateSeeding, "real", 100, 100
+		}
+		return detail, nil
+	}
+	r := d.ctl("add", "magnet:?xt=urn:btih:0000000000000000000000000000000000000009", "--wait", "--interval", "40ms")
+	want := "     -  0 B/s  1 peer  ETA -  metadata  linked\n100.0%  0 B/s  1 peer  ETA -  seeding  real\n"
+	if r.code != exitOK || r.stderr != want {
+		t.Errorf("exit code %d, stderr:\n%swant:\n%s", r.code, r.stderr, want)
+	}
+}
+
 // TestAddWaitLastLine checks that the end is told however rare the lines are.
 func TestAddWaitLastLine(t *testing.T) {
 	d := newFakeDaemon(t)

@@ -5,7 +5,7 @@ import "time"
 // States of a torrent.
 const (
 	StateQueued      = "queued"
-	StateMetadata    = "metadata"
+	StateMetadata    = "metadata" // of a magnet link: what it contains is not known yet
 	StateChecking    = "checking"
 	StateDownloading = "downloading"
 	StateSeeding     = "seeding"
@@ -43,7 +43,7 @@ type Torrent struct {
 type TorrentAddArgs struct {
 	Metainfo []byte `json:"metainfo,omitempty"` // the .torrent itself, base64
 	Path     string `json:"path,omitempty"`     // a file the daemon can read
-	URL      string `json:"url,omitempty"`      // http or https, fetched by the daemon
+	URL      string `json:"url,omitempty"`      // http or https, fetched by the daemon; or a magnet link
 	Dir      string `json:"dir,omitempty"`      // absolute; the daemon's download directory when empty
 	Paused   bool   `json:"paused,omitempty"`
 }
@@ -102,7 +102,7 @@ type Peer struct {
 	Address         string  `json:"address"`
 	Client          string  `json:"client"`     // what it calls itself
 	Direction       string  `json:"direction"`  // "in" or "out"
-	Source          string  `json:"source"`     // "tracker" or "incoming"
+	Source          string  `json:"source"`     // "tracker", "incoming", "pex" or "magnet"
 	Encryption      string  `json:"encryption"` // "plaintext", "handshake" (plaintext after an encrypted one) or "rc4"
 	Progress        float64 `json:"progress"`   // 0 to 1
 	DownloadRate    int64   `json:"downloadRate"`

@@ -47,7 +47,7 @@ func (a *announcer) restart(s *session) {
 
 // announcing reports whether trackers are to hear from us now.
 func (s *session) announcing() bool {
-	return s.wanted() && !s.draining && (s.phase == moving || s.phase == resting && s.complete())
+	return s.wanted() && !s.draining && (s.phase == moving || s.phase == fetching || s.phase == resting && s.complete())
 }
 
 // announceTick starts the announce that is due.
@@ -71,13 +71,17 @@ func (s *session) announceTick(now time.Time) {
 }
 
 func (s *session) announceRequest() tracker.Request {
+	left := s.record.TotalBytes - s.record.VerifiedBytes
+	if s.unknown() {
+		left = 16 << 10 // none would be that of a seed
+	}
 	return tracker.Request{
 		InfoHash:   s.t.hash,
 		PeerID:     s.e.peerID,
 		Port:       s.e.port,
 		Uploaded:   s.record.UploadedBytes - s.tell.uploaded,
 		Downloaded: s.record.DownloadedBytes - s.tell.downloaded,
-		Left:       s.record.TotalBytes - s.record.VerifiedBytes,
+		Left:       left,
 		NumWant:    wantPeers,
 		Key:        s.e.key,
 		OneFamily:  s.record.Private, // two announces may count as two clients there

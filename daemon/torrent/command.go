@@ -47,8 +47,11 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	if err != nil {
 		return s, false, fmt.Errorf("add %s: %w", m.Info.Hash, err)
 	}
+	if t != nil && t.snapshot().NumPieces == 0 { // what its magnet link still looks for
+		err = e.supply(ctx, t, m.Info)
+	}
 	if t != nil {
-		return t.snapshot(), true, nil
+		return t.snapshot(), true, err
 	}
 	defer e.unreserve(m.Info.Hash)
 	record := newRecord(m, o, e.cfg.DownloadDir)
@@ -99,19 +102,15 @@ func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
 	if o.Dir != "" {
 		dir = filepath.Clean(o.Dir)
 	}
-	return storage.Torrent{
-		InfoHash:    m.Info.Hash,
-		Name:        m.Info.Name,
-		Dir:         dir,
-		TotalBytes:  m.Info.TotalLength,
-		PieceLength: m.Info.PieceLength,
-		NumPieces:   m.Info.NumPieces(),
-		NumFiles:    len(m.Info.Files),
-		Private:     m.Info.Private,
-		Trackers:    m.Trackers,
-		AddedAt:     time.Now().UTC(),
-		Stopped:     o.Paused,
+	r := storage.Torrent{
+		InfoHash: m.Info.Hash,
+		Dir:      dir,
+		Trackers: m.Trackers,
+		AddedAt:  time.Now().UTC(),
+		Stopped:  o.Paused,
 	}
+	describe(&r, m.Info)
+	return r
 }
 
 // enlist makes a torrent known to all; strike takes it back. mu is locked, or
@@ -253,7 +252,7 @@ func (e *Engine) Remove(ctx context.Context, h metainfo.Hash, deleteData bool) e
 
 // forget deletes what is stored of a torrent whose session has ended.
 func (e *Engine) forget(t *torrent, deleteData bool) error {
-	if deleteData {
+	if deleteData && t.snapshot().NumPieces > 0 {
 		if err := e.deleteData(t.hash, t.snapshot().Dir); err != nil {
 			return fmt.Errorf("delete its data: %w", err)
 		}

@@ -108,6 +108,10 @@ func (s *session) opened(o opened, err error) {
 
 // unload forgets the content.
 func (s *session) unload() {
+	s.seeking.fetch = nil
+	if s.phase == fetching {
+		s.phase = resting
+	}
 	if s.content == nil {
 		return
 	}
@@ -186,6 +190,9 @@ func (s *session) prepared(err error) {
 func (s *session) move() {
 	s.phase = moving
 	s.resume.touch(time.Now())
+	for _, r := range s.swarm.peers {
+		s.catchUp(r)
+	}
 	if s.content.picker.Left() == 0 {
 		s.completed(false)
 	}

@@ -23,7 +23,7 @@ func (s *session) status() Status {
 	}
 	for _, r := range s.swarm.peers {
 		st.Peers++
-		if r.has.All() {
+		if r.isSeed() {
 			st.Seeds++
 		}
 		st.DownloadRate += r.downRate
@@ -31,6 +31,8 @@ func (s *session) status() Status {
 	}
 	left := st.TotalBytes - st.VerifiedBytes
 	switch {
+	case s.unknown():
+		st.ETASeconds = -1
 	case left == 0:
 		st.ETASeconds = 0
 	case st.State == Downloading && st.DownloadRate > 0:
@@ -47,6 +49,8 @@ func (s *session) state() State {
 		return Stopped
 	case s.record.Error != "":
 		return Failed
+	case s.unknown():
+		return Metadata
 	case s.phase == opening && !s.looking, s.phase == checking:
 		return Checking
 	case s.complete():
@@ -100,6 +104,9 @@ func (e *Engine) Get(ctx context.Context, h metainfo.Hash) (Detail, error) {
 	})
 	if err != nil {
 		return Detail{}, err
+	}
+	if d.NumPieces == 0 {
+		return d, nil
 	}
 	if info == nil {
 		if info, err = e.storedInfo(h); err != nil {

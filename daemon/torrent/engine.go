@@ -10,7 +10,7 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 6, 7, 10, 12, 15, 20, 23, 27, 40, 41, 48, and Message
+// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 20, 23, 27, 40, 41, 48, and Message
 // Stream Encryption.
 package torrent
 
@@ -68,6 +68,7 @@ type Config struct {
 	blockTimeout     time.Duration // for a block, once begun
 	parkAfter        time.Duration // a session with nothing to do ends
 	writeRetry       time.Duration // the first time the disk is full
+	pexInterval      time.Duration // between two peer exchanges with one peer
 }
 
 const (
@@ -81,6 +82,7 @@ const (
 	defaultHandshakeTimeout   = 10 * time.Second
 	defaultParkAfter          = 10 * time.Second
 	defaultWriteRetry         = 10 * time.Second
+	defaultPEXInterval        = time.Minute
 
 	maxHalfOpen  = 64 // dials under way
 	maxAnnounces = 64 // announces under way
@@ -111,6 +113,7 @@ func (c *Config) setDefaults() {
 	orTime(&c.handshakeTimeout, defaultHandshakeTimeout)
 	orTime(&c.parkAfter, defaultParkAfter)
 	orTime(&c.writeRetry, defaultWriteRetry)
+	orTime(&c.pexInterval, defaultPEXInterval)
 }
 
 // Engine runs every torrent of the daemon.

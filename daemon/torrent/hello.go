@@ -2,11 +2,22 @@ package torrent
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/anacrolix/torrent/bencode"
 
+	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/choker"
+	"lorrent/daemon/torrent/metadata"
 	"lorrent/daemon/torrent/peerwire"
+	"lorrent/daemon/torrent/pex"
+)
+
+// The numbers that peers are to give the extension messages they send us.
+const (
+	extendedHello    = 0 // BEP 10
+	extendedMetadata = 1
+	extendedExchange = 2
 )
 
 const (
@@ -18,6 +29,7 @@ const (
 // extendedHandshake is the dictionary of BEP 10, as far as we use it.
 type extendedHandshake struct {
 	Messages map[string]int `bencode:"m"`
+	Metadata int            `bencode:"metadata_size,omitempty"`
 	Port     int            `bencode:"p,omitempty"`
 	Queue    int            `bencode:"reqq,omitempty"`
 	Version  string         `bencode:"v,omitempty"`
@@ -26,20 +38,16 @@ type extendedHandshake struct {
 
 // hello sends what every connection begins with: what we have, what we can,
 // and which pieces a choked peer may ask for.
-func (s *session) hello(r *remote, extended bool) {
-	have := s.content.picker.Have()
-	var greeting []byte
-	if extended {
-		greeting = bencode.MustMarshal(extendedHandshake{
-			Messages: map[string]int{},
-			Port:     s.e.port,
-			Queue:    maxUploads,
-			Version:  "lorrent " + s.e.cfg.Version,
-			YourIP:   string(r.addr.Addr().AsSlice()),
-		})
+func (s *session) hello(r *remote) {
+	have := bitfield.New(0)
+	if r.early == nil {
+		have = s.content.picker.Have()
 	}
 	r.conn.Send(func(b []byte) []byte {
 		switch {
+		case r.early != nil && r.fast:
+			b = peerwire.AppendMessage(b, peerwire.HaveNone)
+		case r.early != nil:
 		case r.fast && have.All():
 			b = peerwire.AppendMessage(b, peerwire.HaveAll)
 		case r.fast && have.None():
@@ -47,14 +55,35 @@ func (s *session) hello(r *remote, extended bool) {
 		case !have.None():
 			b = peerwire.AppendBitfield(b, have.Wire())
 		}
-		if extended {
-			b = peerwire.AppendExtended(b, 0, greeting)
+		if r.extends {
+			b = peerwire.AppendExtended(b, extendedHello, s.greeting(r))
 		}
 		if r.fast && !have.None() {
 			b = s.grant(b, r)
 		}
 		return b
 	})
+}
+
+// greeting is our extension handshake. It is sent again when what it says has
+// changed.
+func (s *session) greeting(r *remote) []byte {
+	h := extendedHandshake{
+		Messages: map[string]int{metadata.Name: extendedMetadata},
+		Port:     s.e.port,
+		Queue:    maxUploads,
+		Version:  "lorrent " + s.e.cfg.Version,
+		YourIP:   string(r.addr.Addr().AsSlice()),
+	}
+	if s.content != nil {
+		h.Metadata = len(s.content.info.Bytes)
+	}
+	if s.exchanges() {
+		h.Messages[pex.Name] = extendedExchange
+	} else if s.record.Magnet != "" {
+		h.Messages[pex.Name] = 0 // it was offered before the torrent was known to be private
+	}
+	return bencode.MustMarshal(h)
 }
 
 // grant tells a peer which pieces it may have while choked (BEP 6), so that a
@@ -70,23 +99,49 @@ func (s *session) grant(b []byte, r *remote) []byte {
 	return b
 }
 
-// extended handles an extension message. All we know is the handshake; other
-// messages were not offered and are ignored.
-func (s *session) extended(r *remote, extension uint8, payload []byte) {
-	if extension != 0 {
-		return
+// extended handles an extension message. What was not offered is ignored. It
+// reports false when the peer was dropped.
+func (s *session) extended(r *remote, extension uint8, payload []byte) bool {
+	switch extension {
+	case extendedHello:
+		return s.greeted(r, payload)
+	case extendedMetadata:
+		m, err := metadata.Decode(payload)
+		switch {
+		case err != nil:
+			s.drop(r, "%v", err)
+			return false
+		case m.Type == metadata.Request:
+			return s.metadataAsked(r, m.Piece)
+		case m.Type == metadata.Data, m.Type == metadata.Reject:
+			return s.metadataArrived(r, m)
+		}
+	case extendedExchange:
+		return s.exchangeArrived(r, payload)
 	}
+	return true
+}
+
+// greeted handles an extension handshake, the first or a later one.
+func (s *session) greeted(r *remote, payload []byte) bool {
 	var h struct {
-		Port    int    `bencode:"p"`
-		Queue   int    `bencode:"reqq"`
-		Version string `bencode:"v"`
+		Messages struct {
+			Metadata *int `bencode:"ut_metadata"`
+			Exchange *int `bencode:"ut_pex"`
+		} `bencode:"m"`
+		Metadata int    `bencode:"metadata_size"`
+		Port     int    `bencode:"p"`
+		Queue    int    `bencode:"reqq"`
+		Version  string `bencode:"v"`
 	}
 	if err := bencode.Unmarshal(payload, &h); err != nil {
 		if _, trailing := err.(bencode.ErrUnusedTrailingBytes); !trailing {
 			s.drop(r, "extension handshake: %v", err)
-			return
+			return false
 		}
 	}
+	number(&r.metadataID, h.Messages.Metadata)
+	number(&r.exchange.id, h.Messages.Exchange)
 	if h.Queue > 0 {
 		r.conn.SetQueueLimit(h.Queue)
 	}
@@ -100,5 +155,22 @@ func (s *session) extended(r *remote, extension uint8, payload []byte) {
 		} else if len(s.swarm.candidates) < maxCandidates {
 			s.swarm.candidates[r.listen] = &candidate{addr: r.listen, source: "incoming", busy: true}
 		}
+	}
+	now := time.Now()
+	if f := s.seeking.fetch; f != nil && h.Metadata != 0 {
+		if err := f.Add(int32(r.id), h.Metadata); err != nil {
+			s.drop(r, "extension handshake: %v", err)
+			return false
+		}
+		s.askMetadata(r, now)
+	}
+	s.tellPeers(r, now)
+	return true
+}
+
+// number takes over the number a peer gives to a message; 0 takes it back.
+func number(to *uint8, given *int) {
+	if given != nil && *given >= 0 && *given <= 255 {
+		*to = uint8(*given)
 	}
 }

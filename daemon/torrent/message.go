@@ -14,13 +14,15 @@ const maxAllowedFast = 64
 // heard handles what a connection has collected.
 func (s *session) heard(c *peer.Conn) {
 	r := s.swarm.peers[c.ID()]
-	if r == nil || s.content == nil || s.content.picker == nil {
+	if r == nil {
 		return
 	}
 	s.fetch.events = c.Take(s.fetch.events)
 	dropped := false
 	for i := range s.fetch.events {
 		switch e := &s.fetch.events[i]; {
+		case r.early != nil:
+			dropped = dropped || !s.earlyMessage(r, e)
 		case e.ID == peerwire.Piece: // it is in its piece already, whoever sent it
 			s.blockArrived(r, e)
 		case !dropped:
@@ -28,7 +30,7 @@ func (s *session) heard(c *peer.Conn) {
 		}
 	}
 	clear(s.fetch.events)
-	if !s.draining {
+	if !s.draining && r.early == nil {
 		s.refill(r)
 	}
 }
@@ -83,7 +85,7 @@ func (s *session) message(r *remote, e *peer.Event) bool {
 	case peerwire.Reject:
 		return s.rejected(r, e)
 	case peerwire.Extended:
-		s.extended(r, e.Extension, e.Bytes)
+		return s.extended(r, e.Extension, e.Bytes)
 	}
 	return true
 }

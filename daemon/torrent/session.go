@@ -25,8 +25,8 @@ const (
 // goroutine in run. Other goroutines (dials, announces, disk jobs) send it
 // closures through results, peers tell it through ready.
 //
-// It goes through phases, forward only: resting → opening → checking →
-// preparing → moving. Whatever needs it back at the start (stop, failure,
+// It goes through phases, forward only: resting → fetching (when a magnet link
+// is all there is) → opening → checking → preparing → moving. Whatever needs it back at the start (stop, failure,
 // recheck, shutdown) sets draining: connections are closed, what is on its way
 // to the disk is waited for, the last checkpoint is made, the content is
 // forgotten, and settle decides what comes next.
@@ -55,8 +55,9 @@ type session struct {
 	record   storage.Torrent
 	phase    phase
 	draining bool
-	checkAll bool     // the next opening hashes everything
-	looking  bool     // this opening only looks whether everything is there still
+	checkAll bool // the next opening hashes everything
+	looking  bool // this opening only looks whether everything is there still
+	seeking  seeking
 	content  *content // nil until there is a use for it
 	obstacle string   // what is in the way without stopping the torrent
 
@@ -74,6 +75,7 @@ type phase int
 
 const (
 	resting   phase = iota // nothing loaded
+	fetching               // looking for the info dict
 	opening                // reading the info dict, looking at the files
 	checking               // hashing
 	preparing              // setting space aside
@@ -139,7 +141,11 @@ func (s *session) run(lifetime context.Context) {
 // begin opens the content of a torrent that has something to do, or whose
 // files nobody has looked at yet.
 func (s *session) begin() {
-	if s.phase != resting || s.draining || !s.wanted() || s.complete() && s.t.looked {
+	if s.phase == resting && !s.draining && s.wanted() && s.unknown() && !s.seeking.storing {
+		s.seek()
+		return
+	}
+	if s.phase != resting || s.draining || !s.wanted() || s.unknown() || s.complete() && s.t.looked {
 		return
 	}
 	s.looking = s.complete()
@@ -202,6 +208,9 @@ func (s *session) wanted() bool {
 
 // complete reports whether everything is there, as far as is known.
 func (s *session) complete() bool {
+	if s.unknown() {
+		return false
+	}
 	if s.content != nil && s.phase == moving {
 		return s.content.picker.Left() == 0
 	}
@@ -215,6 +224,12 @@ func (s *session) tick(now time.Time) {
 		s.heard(r.conn)
 	}
 	s.measure(now)
+	s.giveTick()
+	s.exchangeTick(now)
+	if s.phase == fetching && !s.draining {
+		s.seekTick(now)
+		s.meet(now)
+	}
 	if s.phase == moving && !s.draining {
 		s.watchPeers(now)
 		s.retryWrites(now)
@@ -249,7 +264,7 @@ func (s *session) drain() {
 
 // quiet reports whether nothing touches the content any more.
 func (s *session) quiet() bool {
-	return len(s.swarm.peers) == 0 && s.fetch.writing == 0 && !s.resume.busy &&
+	return len(s.swarm.peers) == 0 && s.fetch.writing == 0 && !s.resume.busy && !s.seeking.storing &&
 		s.phase != opening && s.phase != preparing && (s.check == nil || s.check.flying == 0)
 }
 
@@ -348,6 +363,9 @@ func (s *session) stop() error {
 func (s *session) startRecheck() error {
 	if s.closing {
 		return ErrClosed
+	}
+	if s.unknown() {
+		return fmt.Errorf("recheck %s: %w", s.t.hash, ErrNoMetadata)
 	}
 	s.record.Error = ""
 	if err := s.saveRecord(); err != nil {

@@ -9,7 +9,8 @@ import (
 // State is what a torrent is doing.
 type State string
 
-// The states a torrent can be in. Metadata is kept for magnet links.
+// The states a torrent can be in. Metadata is that of a magnet link whose info
+// dictionary is still to be found.
 const (
 	Queued      State = "queued"
 	Metadata    State = "metadata"
@@ -70,7 +71,7 @@ type PeerStatus struct {
 	Address        string
 	Client         string
 	Direction      string // "in" or "out"
-	Source         string // "tracker" or "incoming"
+	Source         string // "tracker", "incoming", "pex" or "magnet"
 	Encryption     string // "plaintext", "handshake" (and plaintext after it) or "rc4"
 	Progress       float64
 	DownloadRate   int64

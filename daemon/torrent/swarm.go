@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"lorrent/daemon/event"
@@ -58,6 +59,14 @@ type remote struct {
 	peerID [20]byte
 	fast   bool
 	client string
+
+	extends    bool   // speaks BEP 10
+	metadataID uint8  // of its ut_metadata messages, 0 when it speaks none
+	early      *early // nil once it is known what it talks about
+	content    atomic.Pointer[content]
+	giving     giving
+	exchange   exchange
+
 	listen netip.AddrPort // where it can be dialled, when known
 	since  time.Time
 
@@ -110,7 +119,7 @@ func (s *session) learn(addrs []netip.AddrPort, source string) {
 		}
 		s.swarm.candidates[a] = &candidate{addr: a, source: source}
 	}
-	if s.phase == moving && !s.draining {
+	if s.meeting() {
 		s.meet(time.Now())
 	}
 }
@@ -213,7 +222,7 @@ func (s *session) admit(in incoming) error {
 	case in.theirs.PeerID == s.e.peerID:
 		return errSelf
 	}
-	if s.phase != moving {
+	if !s.meeting() {
 		if len(s.waiting) >= maxWaiting {
 			return errors.New("too many connections wait for the torrent")
 		}
@@ -312,23 +321,31 @@ func (s *session) join(in incoming) {
 		client:  clientOf(in.theirs.PeerID),
 		fast:    in.theirs.Fast(),
 		since:   time.Now(),
-		has:     bitfield.New(c.info.NumPieces()),
+		extends: in.theirs.Extended(),
+		early:   newEarly(c),
+		has:     bitfield.New(pieceCount(c)),
 		choking: true, chokesUs: true,
+	}
+	bitfieldLen := peerwire.UnknownBitfield(maxEarlyBitfield)
+	if r.early == nil {
+		r.content.Store(c)
+		bitfieldLen = (c.info.NumPieces() + 7) / 8
 	}
 	if in.dialed {
 		r.listen = in.addr
 	}
-	info, d, t := c.info, c.disk, s.t
+	t := s.t
 	r.conn = peer.New(peer.Config{
 		Conn:        in.conn,
 		Rest:        in.rest,
 		ID:          int32(r.id),
 		Fast:        r.fast,
-		BitfieldLen: (info.NumPieces() + 7) / 8,
+		BitfieldLen: bitfieldLen,
 		Ready:       s.ready,
 		Gate:        s.e.gate,
 		ReadBlock: func(dst []byte, index, begin uint32) error {
-			return d.ReadAt(dst, int64(index)*info.PieceLength+int64(begin))
+			c := r.content.Load()
+			return c.disk.ReadAt(dst, int64(index)*c.info.PieceLength+int64(begin))
 		},
 		Unreadable: func(err error) { t.post(func(s *session) { s.unreadable(err) }) },
 		MaxUploads: maxUploads,
@@ -339,11 +356,13 @@ func (s *session) join(in incoming) {
 	})
 	s.swarm.peers[int32(r.id)] = r
 	s.swarm.remember(r)
-	c.picker.AddPeer(r.id)
+	if r.early == nil {
+		c.picker.AddPeer(r.id)
+	}
 	if ca := s.swarm.candidates[in.addr]; ca != nil {
 		ca.busy = true
 	}
-	s.hello(r, in.theirs.Extended())
+	s.hello(r)
 	s.spawn(func() func() {
 		err := r.conn.Run(s.ctx)
 		s.e.peers.done()
@@ -356,13 +375,16 @@ func (s *session) left(r *remote, err error) {
 	s.heard(r.conn) // blocks that came before the end count
 	delete(s.swarm.peers, int32(r.id))
 	s.account(r)
-	if s.content != nil && s.content.picker != nil {
+	if r.early == nil {
 		s.content.picker.RemovePeer(r.id)
+	}
+	if s.seeking.fetch != nil {
+		s.seeking.fetch.Remove(int32(r.id))
 	}
 	s.log.Debug().Err(err).Stringer("peer", r.addr).Str("client", r.client).Msg("peer left")
 	if c := s.swarm.candidates[r.listen]; c != nil {
 		c.busy = false
-		c.seed = r.has.All()
+		c.seed = r.isSeed()
 		if time.Since(r.since) > time.Minute {
 			c.failures = 0
 		}

@@ -68,6 +68,8 @@ func statusOf(r storage.Torrent) Status {
 		s.State = Stopped
 	case r.Error != "":
 		s.State = Failed
+	case r.NumPieces == 0:
+		s.State = Metadata
 	case r.VerifiedBytes == r.TotalBytes:
 		s.State, s.ETASeconds = Seeding, 0
 	}

@@ -17,6 +17,8 @@ const maxExcess = 4 * maxUploads
 type upload struct {
 	choker *choker.Choker
 	chosen time.Time // when the choker last chose
+
+	metadata int // pieces of it given in this second
 }
 
 // requested queues a block for a peer, or refuses it.

@@ -64,6 +64,13 @@ func (e *fakeEngine) Add(_ context.Context, data []byte, o torrent.AddOptions) (
 	e.added, e.data = append(e.added, o), data
 	return torrent.Status{InfoHash: testHash, Name: "added", State: torrent.Downloading, Dir: o.Dir}, false, e.err
 }
+func (e *fakeEngine) AddMagnet(_ context.Context, uri string, o torrent.AddOptions) (torrent.Status, bool, error) {
+	e.note("AddMagnet")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.added, e.data = append(e.added, o), []byte(uri)
+	return torrent.Status{InfoHash: testHash, Name: "added", State: torrent.Metadata, Dir: o.Dir}, false, e.err
+}
 func (e *fakeEngine) List() []torrent.Status { return e.list }
 func (e *fakeEngine) Get(_ context.Context, h metainfo.Hash) (torrent.Detail, error) {
 	return e.detail, e.err

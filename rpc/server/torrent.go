@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lorrent/daemon/torrent"
+	"lorrent/daemon/torrent/magnet"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/rpc"
 )
@@ -15,6 +16,7 @@ import (
 // Engine is what the server wants of the torrent engine.
 type Engine interface {
 	Add(ctx context.Context, metainfo []byte, o torrent.AddOptions) (s torrent.Status, duplicate bool, err error)
+	AddMagnet(ctx context.Context, uri string, o torrent.AddOptions) (s torrent.Status, duplicate bool, err error)
 	List() []torrent.Status
 	Get(ctx context.Context, h metainfo.Hash) (torrent.Detail, error)
 	Resolve(prefix string) (metainfo.Hash, error)
@@ -34,13 +36,15 @@ type TorrentService struct {
 
 // Add adds a torrent from exactly one of metainfo, path and url. It is stored
 // when the answer comes; a known torrent is returned as it is, with duplicate
-// true. The daemon reads path and url itself, with its own rights.
+// true. The daemon reads path and url itself, with its own rights. A url may be
+// a magnet link: then the torrent's name and contents are found out later, and
+// its state is metadata until they are. The .torrent of such a one ends that.
 func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *rpc.TorrentAddReply) error {
 	dir, err := checkDir(args.Dir, s.roots)
 	if err != nil {
 		return err
 	}
-	data, err := readTorrent(r.Context(), args)
+	add, err := s.source(r.Context(), args)
 	if err != nil {
 		return err
 	}
@@ -48,7 +52,7 @@ func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *r
 	if err != nil {
 		return err
 	}
-	status, duplicate, err := s.engine.Add(r.Context(), data, torrent.AddOptions{Dir: dir, Paused: args.Paused})
+	status, duplicate, err := add(torrent.AddOptions{Dir: dir, Paused: args.Paused})
 	if made && (err != nil || duplicate) {
 		os.Remove(dir) // nobody wants it; if it is no longer empty, it stays
 	}
@@ -57,6 +61,15 @@ func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *r
 	}
 	*reply = rpc.TorrentAddReply{Torrent: toTorrent(status), Duplicate: duplicate}
 	return nil
+}
+
+// source gets what is to be added, and returns what adds it.
+func (s *TorrentService) source(ctx context.Context, args *rpc.TorrentAddArgs) (func(torrent.AddOptions) (torrent.Status, bool, error), error) {
+	if magnet.Is(args.URL) && args.Path == "" && len(args.Metainfo) == 0 {
+		return func(o torrent.AddOptions) (torrent.Status, bool, error) { return s.engine.AddMagnet(ctx, args.URL, o) }, nil
+	}
+	data, err := readTorrent(ctx, args)
+	return func(o torrent.AddOptions) (torrent.Status, bool, error) { return s.engine.Add(ctx, data, o) }, err
 }
 
 // readTorrent fetches the .torrent from wherever the arguments say.

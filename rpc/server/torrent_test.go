@@ -33,6 +33,7 @@ func TestErrorTable(t *testing.T) {
 		{torrent.ErrNotFound, rpc.CodeNotFound},
 		{storage.ErrNotFound, rpc.CodeNotFound},
 		{torrent.ErrInvalid, rpc.CodeInvalid},
+		{fmt.Errorf("recheck: %w", torrent.ErrNoMetadata), rpc.CodeBusy},
 		{torrent.ErrClosed, rpc.CodeClosing},
 		{torrent.ErrNoSpace, rpc.CodeDisk},
 		{lora.ErrTooLong, rpc.CodeInvalid},
@@ -204,7 +205,7 @@ func TestTorrentAddSources(t *testing.T) {
 		{"device", rpc.TorrentAddArgs{Path: "/dev/zero"}, rpc.CodeFetch, "no regular file"},
 		{"pipe", rpc.TorrentAddArgs{Path: pipe}, rpc.CodeFetch, "no regular file"},
 		{"large file", rpc.TorrentAddArgs{Path: large}, rpc.CodeFetch, "larger than 32 MiB"},
-		{"magnet", rpc.TorrentAddArgs{URL: "magnet:?xt=urn:btih:" + testHash.String()}, rpc.CodeInvalid, `scheme "magnet"`},
+		{"magnet and path", rpc.TorrentAddArgs{Path: file, URL: "magnet:?xt=urn:btih:" + testHash.String()}, rpc.CodeInvalidParams, "not 2"},
 		{"file URL", rpc.TorrentAddArgs{URL: "file:///etc/passwd"}, rpc.CodeInvalid, `scheme "file"`},
 		{"no host", rpc.TorrentAddArgs{URL: "http:///x"}, rpc.CodeInvalid, "no host"},
 		{"broken URL", rpc.TorrentAddArgs{URL: "http://x y/"}, rpc.CodeInvalid, "url: invalid"},
@@ -224,6 +225,11 @@ func TestTorrentAddSources(t *testing.T) {
 				t.Errorf("got %+v %v, engine got %q", reply, err, f.engine.data)
 			}
 		})
+	}
+	link := "MAGNET:?xt=urn:btih:" + testHash.String()
+	reply, err := c.TorrentAdd(ctx, rpc.TorrentAddArgs{URL: link, Paused: true})
+	if err != nil || reply.Torrent.State != rpc.StateMetadata || string(f.engine.data) != link || !f.engine.added[len(f.engine.added)-1].Paused {
+		t.Errorf("magnet link: %+v, %v, engine got %q", reply, err, f.engine.data)
 	}
 	huge := bytes.Repeat([]byte("x"), 2<<20) // more than a small body
 	if _, err := c.TorrentAdd(ctx, rpc.TorrentAddArgs{Metainfo: huge, Paused: true}); err != nil {

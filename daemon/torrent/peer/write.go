@@ -26,6 +26,13 @@ func (c *Conn) Send(add func([]byte) []byte) error {
 	return nil
 }
 
+// Backlog is how many bytes of messages the peer has not been sent yet.
+func (c *Conn) Backlog() int {
+	c.out.Lock()
+	defer c.out.Unlock()
+	return len(c.out.control)
+}
+
 func (c *Conn) wakeWriter() {
 	select {
 	case c.out.wake <- struct{}{}:

@@ -49,6 +49,10 @@ type Reader struct {
 	large       []byte
 }
 
+// UnknownBitfield is the bitfieldLen of a torrent whose number of pieces is not
+// known yet: any bitfield of at most limit bytes is taken.
+func UnknownBitfield(limit int) int { return -limit }
+
 // NewReader reads from conn. A bitfield must be exactly bitfieldLen bytes.
 func NewReader(conn net.Conn, bitfieldLen int) *Reader {
 	return &Reader{src: newSource(conn), buf: make([]byte, readBuffer), maxBitfield: bitfieldLen}
@@ -117,6 +121,11 @@ func (r *Reader) checkLength(id ID, length uint32) error {
 	case Port:
 		want = 3
 	case Bitfield:
+		if r.maxBitfield < 0 && length > uint32(1-r.maxBitfield) {
+			return violation("bitfield of %d bytes", length-1)
+		} else if r.maxBitfield < 0 {
+			return nil
+		}
 		want = uint32(1 + r.maxBitfield)
 	case Piece:
 		if length < 10 || length > 9+BlockSize {

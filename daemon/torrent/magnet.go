@@ -1,0 +1,260 @@
+package torrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/bitfield"
+	"lorrent/daemon/torrent/magnet"
+	"lorrent/daemon/torrent/metadata"
+	"lorrent/daemon/torrent/metainfo"
+	"lorrent/storage"
+)
+
+// ErrNoMetadata says that a torrent's info dictionary is not there yet.
+var ErrNoMetadata = errors.New("the torrent's metadata is not known yet")
+
+// magnetRetry is how often the peers that a link names are tried anew.
+const magnetRetry = 5 * time.Minute
+
+// seeking is the state of getting the info dictionary of a torrent that was
+// added by a magnet link.
+type seeking struct {
+	fetch   *metadata.Fetch // nil when not in the phase fetching, and once it is there
+	storing bool
+	learnt  time.Time // the link's own peers, last
+}
+
+// AddMagnet stores the torrent that a magnet link names and starts it unless
+// it is to be paused. It is durable when AddMagnet returns; what the torrent
+// contains is asked of its peers then. A torrent that is there already is left
+// as it is.
+func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Status, duplicate bool, err error) {
+	l, err := magnet.Parse(uri)
+	if err != nil {
+		return s, false, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if e.lifetime() == nil {
+		return s, false, ErrClosed
+	}
+	t, err := e.reserve(ctx, l.Hash)
+	if err != nil {
+		return s, false, fmt.Errorf("add %s: %w", l.Hash, err)
+	}
+	if t != nil {
+		return t.snapshot(), true, nil
+	}
+	defer e.unreserve(l.Hash)
+	record := linkRecord(l, uri, o, e.cfg.DownloadDir)
+	if err := e.cfg.Store.AddTorrent(record, nil, storage.Resume{}); err != nil {
+		return s, false, fmt.Errorf("store torrent %s: %w", l.Hash, err)
+	}
+	t = newTorrent(e, record)
+	e.mu.Lock()
+	e.enlist(t)
+	e.mu.Unlock()
+	e.cfg.Events.Publish(event.TorrentAdded{InfoHash: l.Hash.String(), Name: record.Name})
+	if !o.Paused {
+		err = t.post(func(*session) {})
+	}
+	return t.snapshot(), false, err
+}
+
+func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.Torrent {
+	if o.Dir != "" {
+		dir = filepath.Clean(o.Dir)
+	}
+	r := storage.Torrent{
+		InfoHash: l.Hash,
+		Name:     l.Name,
+		Dir:      dir,
+		AddedAt:  time.Now().UTC(),
+		Stopped:  o.Paused,
+		Magnet:   uri,
+	}
+	if r.Name == "" {
+		r.Name = l.Hash.String()
+	}
+	for _, u := range l.Trackers {
+		r.Trackers = append(r.Trackers, []string{u}) // in the link's order
+	}
+	return r
+}
+
+// describe puts into a record what the info dictionary says.
+func describe(r *storage.Torrent, info *metainfo.Info) {
+	r.Name = info.Name
+	r.TotalBytes = info.TotalLength
+	r.PieceLength = info.PieceLength
+	r.NumPieces = info.NumPieces()
+	r.NumFiles = len(info.Files)
+	r.Private = info.Private
+}
+
+// unknown reports whether the info dictionary is still to be found.
+func (s *session) unknown() bool { return s.record.NumPieces == 0 }
+
+// meeting reports whether this is the time to have connections.
+func (s *session) meeting() bool {
+	return (s.phase == moving || s.phase == fetching) && !s.draining
+}
+
+// seek begins to look for the info dictionary.
+func (s *session) seek() {
+	s.phase = fetching
+	s.seeking.fetch = metadata.NewFetch(s.t.hash)
+	s.learnLinked(time.Now())
+}
+
+// learnLinked adds the peers that the magnet link names.
+func (s *session) learnLinked(now time.Time) {
+	if s.record.Magnet == "" {
+		return
+	}
+	s.seeking.learnt = now
+	if l, err := magnet.Parse(s.record.Magnet); err == nil && len(l.Peers) > 0 {
+		s.learn(l.Peers, "magnet")
+	}
+}
+
+// seekTick is what happens once a second until the info dictionary is there.
+func (s *session) seekTick(now time.Time) {
+	f := s.seeking.fetch
+	if f == nil {
+		return
+	}
+	if now.Sub(s.seeking.learnt) >= magnetRetry {
+		s.learnLinked(now)
+	}
+	f.Expire(now)
+	for _, r := range s.swarm.peers {
+		s.askMetadata(r, now)
+	}
+}
+
+// askMetadata asks a peer for as much of the info dictionary as it may be.
+func (s *session) askMetadata(r *remote, now time.Time) {
+	for s.seeking.fetch != nil && r.metadataID != 0 {
+		piece, ok := s.seeking.fetch.Next(int32(r.id), now)
+		if !ok {
+			return
+		}
+		s.sayExtended(r, r.metadataID, metadata.AppendRequest(nil, piece))
+	}
+}
+
+// metadataArrived takes an answer to askMetadata. It reports false when the
+// peer was dropped.
+func (s *session) metadataArrived(r *remote, m metadata.Message) bool {
+	f := s.seeking.fetch
+	if f == nil || s.draining {
+		return true
+	}
+	now := time.Now()
+	if m.Type == metadata.Reject {
+		if err := f.Reject(int32(r.id), m.Piece, now); err != nil {
+			s.drop(r, "%v", err)
+			return false
+		}
+		return true
+	}
+	raw, liars, err := f.Data(int32(r.id), m, now)
+	if err != nil {
+		s.drop(r, "%v", err)
+		return false
+	}
+	if raw != nil {
+		s.adopt(raw)
+		return true
+	}
+	dropped := false
+	for _, id := range liars {
+		if liar := s.swarm.peers[id]; liar != nil {
+			s.drop(liar, "its metadata has a wrong hash, or comes too slowly")
+			dropped = dropped || liar == r
+		}
+		f.Remove(id)
+	}
+	s.askMetadata(r, now)
+	return !dropped
+}
+
+// adopt stores an info dictionary whose hash is right, and goes on as with any
+// torrent.
+func (s *session) adopt(raw []byte) {
+	s.seeking.fetch, s.seeking.storing = nil, true
+	hash, store := s.t.hash, s.e.cfg.Store
+	s.spawn(func() func() {
+		info, err := metainfo.ParseInfo(raw)
+		if err == nil {
+			resume := storage.Resume{Bitfield: bitfield.New(info.NumPieces()).Wire()}
+			err = store.SetInfo(hash, info.Bytes, resume, func(r *storage.Torrent) { describe(r, info) })
+		}
+		return func() { s.adopted(info, err) }
+	})
+}
+
+func (s *session) adopted(info *metainfo.Info, err error) {
+	s.seeking.storing = false
+	if err != nil {
+		if !s.draining {
+			s.fail(fmt.Errorf("metadata: %w", err))
+		}
+		return
+	}
+	describe(&s.record, info)
+	s.log.Info().Str("name", info.Name).Int("bytes", len(info.Bytes)).Msg("metadata complete")
+	switch {
+	case s.draining:
+	case s.phase == fetching:
+		s.phase = resting
+		if info.Private {
+			s.endExchange()
+		}
+		s.open()
+	default:
+		s.begin()
+	}
+}
+
+// supply takes the info dictionary from a .torrent that was added for a
+// torrent without one.
+func (e *Engine) supply(ctx context.Context, t *torrent, info *metainfo.Info) error {
+	return t.call(ctx, func(s *session) error {
+		if s.unknown() && !s.seeking.storing && !s.draining {
+			s.adopt(info.Bytes)
+		}
+		return nil
+	})
+}
+
+// fromSource counts the candidates that came from source.
+func (s *session) fromSource(source string) (n int) {
+	for _, c := range s.swarm.candidates {
+		if c.source == source {
+			n++
+		}
+	}
+	return n
+}
+
+// forgetSource drops the peers and candidates that came from source.
+func (s *session) forgetSource(source string) {
+	for addr, c := range s.swarm.candidates {
+		if c.source == source {
+			c.forbidden = true
+			if !c.busy {
+				delete(s.swarm.candidates, addr)
+			}
+		}
+	}
+	for _, r := range s.swarm.peers {
+		if r.source == source {
+			r.conn.Close()
+		}
+	}
+}
