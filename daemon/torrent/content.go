@@ -109,6 +109,7 @@ func (s *session) opened(o opened, err error) {
 // unload forgets the content.
 func (s *session) unload() {
 	s.seeking.fetch = nil
+	s.countHeld()
 	if s.phase == fetching {
 		s.phase = resting
 	}

@@ -22,6 +22,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -134,8 +135,11 @@ type Engine struct {
 	dials     semaphore
 	announces semaphore
 	peers     counter // connections in all
-	alarms    *alarms
-	commands  chan func() // run by the engine's own loop
+
+	seekingBytes atomic.Int64 // of metadata on its way
+
+	alarms   *alarms
+	commands chan func() // run by the engine's own loop
 
 	mu       sync.RWMutex
 	torrents map[metainfo.Hash]*torrent

@@ -27,6 +27,22 @@ type seeking struct {
 	fetch   *metadata.Fetch // nil when not in the phase fetching, and once it is there
 	storing bool
 	learnt  time.Time // the link's own peers, last
+	held    int       // bytes of fetch that the engine has counted
+}
+
+const (
+	maxSeekingBytes  = 256 << 20 // that all torrents hold of unfinished metadata,
+	seekingAllowance = 2 << 20   // but for so much of each
+)
+
+// countHeld tells the engine how much memory the search takes.
+func (s *session) countHeld() {
+	held := 0
+	if s.seeking.fetch != nil {
+		held = s.seeking.fetch.Held()
+	}
+	s.e.seekingBytes.Add(int64(held - s.seeking.held))
+	s.seeking.held = held
 }
 
 // AddMagnet stores the torrent that a magnet link names and starts it unless
@@ -138,7 +154,11 @@ func (s *session) seekTick(now time.Time) {
 
 // askMetadata asks a peer for as much of the info dictionary as it may be.
 func (s *session) askMetadata(r *remote, now time.Time) {
+	s.countHeld()
 	for s.seeking.fetch != nil && r.metadataID != 0 {
+		if s.seeking.held > seekingAllowance && s.e.seekingBytes.Load() > maxSeekingBytes {
+			return // until others are done
+		}
 		piece, ok := s.seeking.fetch.Next(int32(r.id), now)
 		if !ok {
 			return
@@ -187,6 +207,7 @@ func (s *session) metadataArrived(r *remote, m metadata.Message) bool {
 // torrent.
 func (s *session) adopt(raw []byte) {
 	s.seeking.fetch, s.seeking.storing = nil, true
+	s.countHeld()
 	hash, store := s.t.hash, s.e.cfg.Store
 	s.spawn(func() func() {
 		info, err := metainfo.ParseInfo(raw)

@@ -259,6 +259,9 @@ func TestMetadataLiars(t *testing.T) {
 			addr := truth.start(t)
 			n.do(t, h, func(s *session) { s.learn([]netip.AddrPort{addr}, "tracker") })
 			n.waitFor(t, h, "download", seeding)
+			if held := n.seekingBytes.Load(); held != 0 {
+				t.Errorf("%d bytes of metadata counted for nothing", held)
+			}
 			if b, err := n.store.Info(h); err != nil || sha1.Sum(b) != h {
 				t.Errorf("stored info: %d bytes, %v", len(b), err)
 			}

@@ -97,6 +97,9 @@ func (f *Fetch) Remove(peer int32) {
 // Peers is the number of peers that claim to have the dictionary.
 func (f *Fetch) Peers() int { return len(f.peers) }
 
+// Held is the number of bytes in memory.
+func (f *Fetch) Held() int { return f.held }
+
 // Progress is how many of how many pieces the attempt that is furthest has.
 func (f *Fetch) Progress() (have, of int) {
 	for k, a := range f.tries {
