@@ -16,6 +16,7 @@ type job struct {
 	torrents  []string // those in it
 	data      string   // where the payload is, or is to be
 	done      string   // gets a line for each download that is complete
+	encrypted bool     // to refuse plaintext
 	measured  bool     // by the benchmark: plaintext, no log that costs time
 }
 

@@ -20,13 +20,13 @@ type lorrent struct {
 	dir     string // of downloads
 }
 
-func startLorrent(t *testing.T, ctx context.Context, n *namespace, dir string) *lorrent {
+func startLorrent(t *testing.T, ctx context.Context, n *namespace, dir string, args ...string) *lorrent {
 	t.Helper()
 	program, err := buildDaemon()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := launchLorrent(t, n, program, scratch(t), dir, "--log-level", "debug")
+	l := launchLorrent(t, n, program, scratch(t), dir, append(args, "--log-level", "debug")...)
 	l.awaitRPC(t, ctx)
 	return l
 }

@@ -23,6 +23,8 @@ type exchange struct {
 	udp     bool // how the tracker is announced to
 	family  family
 	first   first
+
+	theyRequire, weRequire bool // encryption
 }
 
 func (e exchange) name() string {
@@ -35,6 +37,12 @@ func (e exchange) name() string {
 	}
 	if e.first == leecherFirst {
 		name += ", leecher first"
+	}
+	if e.theyRequire {
+		name += ", it requires encryption"
+	}
+	if e.weRequire {
+		name += ", we require encryption"
 	}
 	return name
 }
@@ -87,14 +95,16 @@ func (e exchange) leech(t *testing.T) {
 	ctx := begin(t)
 	var ours *lorrent
 	if e.first == leecherFirst {
-		ours = startLorrent(t, ctx, s.ours, s.copied)
+		ours = startLorrent(t, ctx, s.ours, s.copied, e.flags()...)
 		ours.add(t, ctx, s.torrent)
 		s.awaitAnnounce(t, ctx, ours.process)
 	}
-	theirs := e.client.start(t, newJob(t, s.theirs, s.source, s.torrent))
+	j := newJob(t, s.theirs, s.source, s.torrent)
+	j.encrypted = e.theyRequire
+	theirs := e.client.start(t, j)
 	if e.first == seedFirst {
 		s.awaitAnnounce(t, ctx, theirs)
-		ours = startLorrent(t, ctx, s.ours, s.copied)
+		ours = startLorrent(t, ctx, s.ours, s.copied, e.flags()...)
 	}
 	id := ours.add(t, ctx, s.torrent)
 	d := ours.awaitTorrent(t, ctx, id, "download", func(d rpc.TorrentDetail) bool {
@@ -109,6 +119,7 @@ func (e exchange) leech(t *testing.T) {
 	}
 	ours.stop(t, ctx)
 	theirs.stop(t)
+	e.checkEncryption(t, ours)
 	e.payload.compare(t, s.source, s.copied)
 }
 
@@ -130,12 +141,13 @@ func (e exchange) seed(t *testing.T) {
 	s := e.stage(t)
 	ctx := begin(t)
 	j := newJob(t, s.theirs, s.copied, s.torrent)
+	j.encrypted = e.theyRequire
 	var theirs *process
 	if e.first == leecherFirst {
 		theirs = e.client.start(t, j)
 		s.awaitAnnounce(t, ctx, theirs)
 	}
-	ours := startLorrent(t, ctx, s.ours, s.source)
+	ours := startLorrent(t, ctx, s.ours, s.source, e.flags()...)
 	id := ours.add(t, ctx, s.torrent)
 	if e.first == seedFirst {
 		d := ours.awaitTorrent(t, ctx, id, "check of what is there", func(d rpc.TorrentDetail) bool { return seeding(d) && announced(d) })
@@ -158,6 +170,7 @@ func (e exchange) seed(t *testing.T) {
 	checkCounters(t, d, d.UploadedBytes)
 	theirs.stop(t)
 	ours.stop(t, ctx)
+	e.checkEncryption(t, ours)
 	e.payload.compare(t, s.source, s.copied)
 }
 

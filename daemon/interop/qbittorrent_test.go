@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// qbittorrentConf keeps the default for encryption unless it is measured:
-// libtorrent tries it first and comes back in plaintext.
+// qbittorrentConf keeps the default for encryption unless it is told otherwise:
+// libtorrent then calls in plaintext first, and answers both.
 const qbittorrentConf = `[LegalNotice]
 Accepted=true
 [BitTorrent]
@@ -41,7 +41,9 @@ func startQBittorrent(t *testing.T, j job) *process {
 		t.Fatal(err)
 	}
 	encryption := 0 // allowed
-	if j.measured {
+	if j.encrypted {
+		encryption = 1 // required
+	} else if j.measured {
 		encryption = 2 // off
 	}
 	conf := fmt.Sprintf(qbittorrentConf, j.data, encryption, j.doneScript(t))

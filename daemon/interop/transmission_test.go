@@ -17,9 +17,13 @@ func startTransmission(t *testing.T, j job) *process {
 	} else {
 		args = append(args, "--log-debug")
 	}
+	encryption := 0 // plaintext preferred
+	if j.encrypted {
+		encryption = 2 // required
+	}
 	settings, err := json.Marshal(map[string]any{
 		"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false, "port-forwarding-enabled": false,
-		"encryption":                   0, // plaintext preferred
+		"encryption":                   encryption,
 		"peer-port":                    6881,
 		"download-dir":                 j.data,
 		"rename-partial-files":         false,

@@ -381,7 +381,7 @@ func (s *session) left(r *remote, err error) {
 	if s.seeking.fetch != nil {
 		s.seeking.fetch.Remove(int32(r.id))
 	}
-	s.log.Debug().Err(err).Stringer("peer", r.addr).Str("client", r.client).Msg("peer left")
+	s.log.Debug().Err(err).Stringer("peer", r.addr).Str("client", r.client).Str("encryption", r.secure).Msg("peer left")
 	if c := s.swarm.candidates[r.listen]; c != nil {
 		c.busy = false
 		c.seed = r.isSeed()
