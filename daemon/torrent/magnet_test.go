@@ -251,6 +251,10 @@ func TestMetadataLiars(t *testing.T) {
 			})
 			if c.closed {
 				n.eventually(t, "the liar is dropped", func() bool { closed, _ := liar.counts(); return closed > 0 })
+				n.eventually(t, "the liar is forgotten", func() (forgotten bool) {
+					n.do(t, h, func(s *session) { forgotten = s.seeking.fetch.Peers() <= len(s.swarm.peers) })
+					return forgotten
+				})
 			}
 			if st := n.waitFor(t, h, "still looking", func(Status) bool { return true }); st.State != Metadata || st.NumPieces != 0 {
 				t.Errorf("after the liar: %+v", st)
