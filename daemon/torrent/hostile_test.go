@@ -342,6 +342,19 @@ func TestHostileSeeds(t *testing.T) {
 // Among several senders of a bad piece the second try tells who lied.
 func TestLiarIsFoundAmongHonestSeeds(t *testing.T) {
 	t.Parallel()
+	// Now and then the honest ones are so fast that nothing of the liar's is
+	// used, and there is nobody to find.
+	for range 10 {
+		if liarIsFound(t) {
+			return
+		}
+	}
+	t.Error("the liar was not found")
+}
+
+// liarIsFound downloads from one liar and three honest seeds, and reports
+// whether anybody was banned.
+func liarIsFound(t *testing.T) bool {
 	s := newScene(t, nil)
 	honest, hold := s.seedConfig(), make(chan struct{})
 	honest.Hold = hold
@@ -363,9 +376,7 @@ func TestLiarIsFoundAmongHonestSeeds(t *testing.T) {
 			}
 		}
 	})
-	if len(s.bans()) == 0 {
-		t.Error("the liar was not found")
-	}
+	return len(s.bans()) > 0
 }
 
 // A seed that stops in the middle does not hold up the others, and the wait
