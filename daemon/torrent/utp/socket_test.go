@@ -115,8 +115,9 @@ func TestDeadlines(t *testing.T) {
 	if _, err := io.ReadFull(a, one); err != nil || one[0] != 7 {
 		t.Errorf("read after the deadline was taken away: %v, %v", one, err)
 	}
-	a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	n, err := a.Write(make([]byte, 64<<20)) // nobody reads it
+	much := make([]byte, 64<<20) // before the clock runs: so much memory takes a while
+	a.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+	n, err := a.Write(much) // nobody reads it
 	if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n > 16<<20 {
 		t.Errorf("wrote %d bytes to a peer that does not read: %v", n, err)
 	}
