@@ -161,6 +161,7 @@ func interest() []byte {
 // What strangers are let in, and that what they send early is not lost.
 func TestEncryptedStrangers(t *testing.T) {
 	const any = mse.Plaintext | mse.RC4
+	var other metainfo.Hash // a second torrent
 	early := func(provide mse.Method) func(*stranger) {
 		return func(s *stranger) {
 			s.taken(s.initiate(provide, append(s.handshake(), interest()...)))
@@ -187,9 +188,6 @@ func TestEncryptedStrangers(t *testing.T) {
 	plaintext := func(s *stranger) {
 		s.Write(append(s.handshake(), interest()...))
 		s.taken(s.Conn)
-	}
-	closed := func(conn net.Conn) func(*stranger) {
-		return func(s *stranger) { torrenttest.ExpectClosed(s.t, conn) }
 	}
 	cases := []struct {
 		name   string
@@ -226,9 +224,7 @@ func TestEncryptedStrangers(t *testing.T) {
 			}
 		}},
 		{"another torrent in each handshake", PreferEncryption, func(s *stranger) {
-			h := peerwire.NewHandshake([20]byte{1}, torrenttest.NewID())
-			conn := s.initiate(any, h.Bytes())
-			s.Conn = conn
+			s.Conn = s.initiate(any, peerwire.NewHandshake(other, torrenttest.NewID()).Bytes())
 			s.refused()
 		}},
 		{"something else inside", PreferEncryption, func(s *stranger) {
@@ -241,7 +237,7 @@ func TestEncryptedStrangers(t *testing.T) {
 		}},
 		{"garbage", PreferEncryption, func(s *stranger) {
 			s.Write(bytes.Repeat([]byte("garbage "), 1000))
-			closed(s.Conn)(s)
+			torrenttest.ExpectClosed(s.t, s.Conn)
 		}},
 		{"a key and no end of padding", PreferEncryption, func(s *stranger) {
 			for range 1000 {
@@ -249,11 +245,11 @@ func TestEncryptedStrangers(t *testing.T) {
 					return
 				}
 			}
-			closed(s.Conn)(s)
+			torrenttest.ExpectClosed(s.t, s.Conn)
 		}},
 		{"a key and silence", PreferEncryption, func(s *stranger) {
 			s.Write(bytes.Repeat([]byte{7}, 96))
-			closed(s.Conn)(s)
+			torrenttest.ExpectClosed(s.t, s.Conn)
 		}},
 		{"a byte at a time", PreferEncryption, func(s *stranger) {
 			tick := time.NewTicker(20 * time.Millisecond)
@@ -273,6 +269,9 @@ func TestEncryptedStrangers(t *testing.T) {
 	for policy := range policies {
 		scenes[policy] = newScene(t, func(c *Config) { c.Encryption = policy; c.handshakeTimeout = time.Second; c.UploadSlots = 20 })
 	}
+	prefers := scenes[PreferEncryption].node
+	other = add(t, prefers, makePayload(t, prefers.dir, "other", 32<<10, nil, 100))
+	prefers.waitFor(t, other, "second torrent is seeded", seeding)
 	t.Run("group", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(policies[c.policy]+", "+c.name, func(t *testing.T) {
