@@ -208,15 +208,24 @@ func (s *session) metadataArrived(r *remote, m metadata.Message) bool {
 func (s *session) adopt(raw []byte) {
 	s.seeking.fetch, s.seeking.storing = nil, true
 	s.countHeld()
-	hash, store := s.t.hash, s.e.cfg.Store
 	s.spawn(func() func() {
 		info, err := metainfo.ParseInfo(raw)
 		if err == nil {
-			resume := storage.Resume{Bitfield: bitfield.New(info.NumPieces()).Wire()}
-			err = store.SetInfo(hash, info.Bytes, resume, func(r *storage.Torrent) { describe(r, info) })
+			err = s.e.storeInfo(info)
 		}
 		return func() { s.adopted(info, err) }
 	})
+}
+
+// storeInfo makes an info dictionary durable. One that is there already, from
+// the peers or from a .torrent, is the same: its hash is.
+func (e *Engine) storeInfo(info *metainfo.Info) error {
+	resume := storage.Resume{Bitfield: bitfield.New(info.NumPieces()).Wire()}
+	err := e.cfg.Store.SetInfo(info.Hash, info.Bytes, resume, func(r *storage.Torrent) { describe(r, info) })
+	if errors.Is(err, storage.ErrExists) {
+		return nil
+	}
+	return err
 }
 
 func (s *session) adopted(info *metainfo.Info, err error) {
@@ -243,11 +252,16 @@ func (s *session) adopted(info *metainfo.Info, err error) {
 }
 
 // supply takes the info dictionary from a .torrent that was added for a
-// torrent without one.
+// torrent without one. It is stored before anybody is told.
 func (e *Engine) supply(ctx context.Context, t *torrent, info *metainfo.Info) error {
+	if err := e.storeInfo(info); err != nil {
+		return fmt.Errorf("store the metadata of %s: %w", info.Hash, err)
+	}
 	return t.call(ctx, func(s *session) error {
-		if s.unknown() && !s.seeking.storing && !s.draining {
-			s.adopt(info.Bytes)
+		if s.unknown() && !s.seeking.storing {
+			s.seeking.fetch = nil
+			s.countHeld()
+			s.adopted(info, nil)
 		}
 		return nil
 	})

@@ -445,6 +445,9 @@ func TestMagnetSupplied(t *testing.T) {
 		if _, dup, err := n.Add(ctx, torrent, AddOptions{}); err != nil || !dup {
 			t.Fatalf("Add: duplicate %v, %v", dup, err)
 		}
+		if stored, err := n.store.Info(h); err != nil || !bytes.Equal(stored, m.Info.Bytes) {
+			t.Errorf("Add answered before the metadata was durable: %v", err)
+		}
 		n.waitFor(t, h, "metadata", func(s Status) bool { return s.NumPieces > 0 })
 		if paused {
 			if err := n.Start(ctx, h); err != nil {
