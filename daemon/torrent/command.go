@@ -56,18 +56,26 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	defer e.unreserve(m.Info.Hash)
 	record := newRecord(m, o, e.cfg.DownloadDir)
 	resume := storage.Resume{Bitfield: bitfield.New(m.Info.NumPieces()).Wire()}
-	if err := e.cfg.Store.AddTorrent(record, m.Info.Bytes, resume); err != nil {
-		return s, false, fmt.Errorf("store torrent %s: %w", m.Info.Hash, err)
+	s, err = e.enter(record, m.Info.Bytes, resume)
+	return s, false, err
+}
+
+// enter stores a new torrent, makes it known, and starts it unless it is
+// stopped. The caller has reserved it.
+func (e *Engine) enter(record storage.Torrent, info []byte, resume storage.Resume) (Status, error) {
+	if err := e.cfg.Store.AddTorrent(record, info, resume); err != nil {
+		return Status{}, fmt.Errorf("store torrent %s: %w", metainfo.Hash(record.InfoHash), err)
 	}
-	t = newTorrent(e, record)
+	t := newTorrent(e, record)
 	e.mu.Lock()
 	e.enlist(t)
 	e.mu.Unlock()
-	e.cfg.Events.Publish(event.TorrentAdded{InfoHash: m.Info.Hash.String(), Name: record.Name})
-	if !o.Paused {
+	e.cfg.Events.Publish(event.TorrentAdded{InfoHash: t.hash.String(), Name: record.Name})
+	var err error
+	if !record.Stopped {
 		err = t.post(func(*session) {})
 	}
-	return t.snapshot(), false, err
+	return t.snapshot(), err
 }
 
 // reserve returns the torrent when it is there; otherwise the caller alone may

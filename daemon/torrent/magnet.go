@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"lorrent/daemon/event"
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/magnet"
 	"lorrent/daemon/torrent/metadata"
@@ -66,18 +65,8 @@ func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Sta
 	}
 	defer e.unreserve(l.Hash)
 	record := linkRecord(l, uri, o, e.cfg.DownloadDir)
-	if err := e.cfg.Store.AddTorrent(record, nil, storage.Resume{}); err != nil {
-		return s, false, fmt.Errorf("store torrent %s: %w", l.Hash, err)
-	}
-	t = newTorrent(e, record)
-	e.mu.Lock()
-	e.enlist(t)
-	e.mu.Unlock()
-	e.cfg.Events.Publish(event.TorrentAdded{InfoHash: l.Hash.String(), Name: record.Name})
-	if !o.Paused {
-		err = t.post(func(*session) {})
-	}
-	return t.snapshot(), false, err
+	s, err = e.enter(record, nil, storage.Resume{})
+	return s, false, err
 }
 
 func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.Torrent {
