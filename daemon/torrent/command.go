@@ -217,12 +217,19 @@ func (e *Engine) Reannounce(ctx context.Context, h metainfo.Hash) error {
 	return e.command(ctx, h, func(s *session) error { return s.reannounce() })
 }
 
+// command runs fn in the torrent's session and makes what it decided durable.
 func (e *Engine) command(ctx context.Context, h metainfo.Hash, fn func(*session) error) error {
 	t, ok := e.find(h)
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrNotFound, h)
 	}
-	return t.call(ctx, fn)
+	if err := t.call(ctx, fn); err != nil {
+		return err
+	}
+	if err := t.save(); err != nil {
+		return fmt.Errorf("store what was decided about %s: %w", h, err)
+	}
+	return nil
 }
 
 // Remove forgets a torrent, and deletes its files when deleteData is set.

@@ -177,8 +177,10 @@ func (s *session) contain() {
 			done = true
 		}
 	}
-	s.record.Error = fmt.Sprintf("internal error: %v", p)
-	s.saveRecord()
+	s.decide(s.record.Stopped, fmt.Sprintf("internal error: %v", p))
+	if err := s.t.save(); err != nil {
+		s.log.Error().Err(err).Msg("store torrent")
+	}
 	s.unload()
 	s.t.record = s.record
 	s.t.publish(statusOf(s.record))
@@ -315,23 +317,26 @@ func (s *session) leave() bool {
 // fail stops the torrent with a reason that stays until the user acts.
 func (s *session) fail(err error) {
 	s.log.Error().Err(err).Str("name", s.record.Name).Msg("torrent failed")
-	s.record.Error = err.Error()
-	s.saveRecord()
+	s.decide(s.record.Stopped, err.Error())
+	s.spawn(func() func() {
+		err := s.t.save()
+		return func() {
+			if err != nil {
+				s.log.Error().Err(err).Msg("store torrent")
+			}
+		}
+	})
 	s.drain()
 }
 
-// saveRecord stores what the user decided, or what went wrong.
-func (s *session) saveRecord() error {
-	err := s.e.cfg.Store.UpdateTorrent(s.t.hash, func(r *storage.Torrent) {
-		r.Stopped, r.Error = s.record.Stopped, s.record.Error
-	})
-	if err != nil {
-		s.log.Error().Err(err).Msg("store torrent")
-	}
-	return err
+// decide takes what the user wants, or what went wrong. It lasts once it is
+// saved: see torrent.save.
+func (s *session) decide(stopped bool, failure string) {
+	s.record.Stopped, s.record.Error = stopped, failure
+	s.t.decided.Store(&decision{stopped, failure})
 }
 
-// The user's commands.
+// The user's commands. Who gives one saves it afterwards.
 
 func (s *session) start() error {
 	if s.closing {
@@ -340,10 +345,7 @@ func (s *session) start() error {
 	if s.wanted() {
 		return nil
 	}
-	s.record.Stopped, s.record.Error = false, ""
-	if err := s.saveRecord(); err != nil {
-		return fmt.Errorf("start %s: %w", s.t.hash, err)
-	}
+	s.decide(false, "")
 	s.tell.restart(s)
 	s.t.looked = false
 	s.begin()
@@ -352,10 +354,7 @@ func (s *session) start() error {
 }
 
 func (s *session) stop() error {
-	s.record.Stopped, s.record.Error = true, ""
-	if err := s.saveRecord(); err != nil {
-		return fmt.Errorf("stop %s: %w", s.t.hash, err)
-	}
+	s.decide(true, "")
 	s.drain()
 	return nil
 }
@@ -367,10 +366,7 @@ func (s *session) startRecheck() error {
 	if s.unknown() {
 		return fmt.Errorf("recheck %s: %w", s.t.hash, ErrNoMetadata)
 	}
-	s.record.Error = ""
-	if err := s.saveRecord(); err != nil {
-		return fmt.Errorf("recheck %s: %w", s.t.hash, err)
-	}
+	s.decide(s.record.Stopped, "")
 	s.checkAll = true
 	s.drain()
 	return nil

@@ -20,7 +20,9 @@ type torrent struct {
 	e    *Engine
 	hash metainfo.Hash
 
-	status atomic.Pointer[Status] // what List shows; written by the session
+	status  atomic.Pointer[Status]   // what List shows; written by the session
+	decided atomic.Pointer[decision] // nil until this process decides; written by the session
+	saving  sync.Mutex               // held while decided is stored
 
 	mu       sync.Mutex // may be held while taking the engine's, never the other way round
 	inbox    []func(*session)
@@ -111,6 +113,24 @@ func (t *torrent) post(fn func(*session)) error {
 	t.running = true
 	t.signal <- struct{}{}
 	return nil
+}
+
+// decision is what the user wants of a torrent, or why it cannot be had.
+type decision struct {
+	stopped bool
+	failure string
+}
+
+// save makes the session's last decision durable. It waits for the database,
+// so the session does not call it; whoever is last stores the newest.
+func (t *torrent) save() error {
+	t.saving.Lock()
+	defer t.saving.Unlock()
+	d := t.decided.Load()
+	if d == nil {
+		return nil
+	}
+	return t.e.cfg.Store.UpdateTorrent(t.hash, func(r *storage.Torrent) { r.Stopped, r.Error = d.stopped, d.failure })
 }
 
 // call runs fn in the session and waits for its answer.
