@@ -248,8 +248,8 @@ func TestListenerFails(t *testing.T) {
 		_, err := c.EventPoll(t.Context(), rpc.EventPollArgs{Cursor: &cursor, TimeoutSeconds: 60})
 		polled <- err
 	}()
-	for len(s.calls) == 0 {
-		runtime.Gosched() // until the poll is there
+	for len(s.calls) == 0 && len(polled) == 0 { // until the poll is there
+		runtime.Gosched()
 	}
 	started := time.Now()
 	victim.Close()
