@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -12,15 +11,8 @@ const (
 	maxFloods   = 1024
 	maxHolders  = 48 // nodes remembered to have one
 	originTries = 3  // of a source that hears nobody relay
-	fallback    = 3  // copies that make a relay needless where beacons tell nothing
 	maxTTL      = 15
-	// wantedListeners is how many others a node should hear a message from before
-	// none of them counts for much.
-	wantedListeners = 3
-	// bundleBytes is how long a packet of several messages gets, and bundleAhead
-	// by how much of its delay a message may be early for it.
-	bundleBytes = 250
-	bundleAhead = 0.5
+	bundleBytes = 250 // of a packet of several messages, at most
 )
 
 // floodKey names what spreads: a message or beacon, and which attempt at it.
@@ -148,70 +140,51 @@ func (f *flood) holds(id uint16) {
 	}
 }
 
-// worth is how much those who hear this node and may lack f are worth: each at
-// most one, less when many others can bring it, and less with every copy that
-// may have reached it.
-func (m *Mesh) worth(f *flood, now time.Time) float64 {
-	missed := m.missed(now)
-	own := math.Pow(missed, float64(f.sent))
-	sum := 0.0
-	for _, v := range m.links.audience() {
-		if contains(f.holders, v) {
-			continue
-		}
-		lacks := own
-		for _, u := range f.spoke {
-			if m.links.hears(v, u) {
-				lacks *= missed
-			}
-		}
-		sum += lacks * m.weight(v)
-	}
-	return sum
-}
-
 // wanted says whether f is worth a transmission.
 func (m *Mesh) wanted(f *flood, now time.Time) bool {
-	if f.done {
-		return false
-	}
-	if f.own && !f.confirmed && f.sent < m.originTries(f) {
-		return true
-	}
-	if len(m.links.audience()) == 0 {
-		return f.sent == 0 && f.copies < fallback
-	}
-	least := m.tuning.Threshold + m.tuning.ThresholdLoad*m.load.share(now)
-	if f.sent > 0 {
-		return m.stranded(f, now) >= m.tuning.Again+m.tuning.AgainLoad*m.load.share(now)
-	}
-	return m.worth(f, now) >= least
+	return !f.done && m.tuning.relays(m.scene(f, now))
 }
 
-// stranded is what those are worth who can have f only through a listener of
-// this node that was not heard to relay what this node sent.
-func (m *Mesh) stranded(f *flood, now time.Time) float64 {
-	unheard := math.Pow(m.missed(now), float64(f.sent))
-	lacks := make(map[uint16]float64)
+// scene is what this node knows of f. It holds until the next call.
+func (m *Mesh) scene(f *flood, now time.Time) *scene {
+	s := &m.sketch
+	*s = scene{
+		load: m.load.share(now), own: f.own, confirmed: f.confirmed, tries: m.originTries(f), copies: f.copies, sent: f.sent,
+		listeners: s.listeners[:0], beyond: s.beyond[:0],
+	}
+	for _, v := range m.links.audience() {
+		l := listener{degree: m.links.degree(v), has: contains(f.holders, v)}
+		for _, u := range f.spoke {
+			if !l.has && m.links.hears(v, u) {
+				l.copies++
+			}
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if f.sent > 0 {
+		m.lookBeyond(f, s)
+	}
+	return s
+}
+
+// lookBeyond adds to s who can have f only through a listener of this node that
+// was not heard to relay it.
+func (m *Mesh) lookBeyond(f *flood, s *scene) {
+	clear(m.index)
 	for _, v := range m.links.audience() {
 		if contains(f.spoke, v) {
 			continue
 		}
-		chance := 1.0
-		if m.links.heard[v] == nil {
-			chance = unheard
-		}
+		blind := m.links.heard[v] == nil
 		for _, x := range m.links.listenersOf(v) {
-			if x != m.short && lacks[x] < chance && !contains(f.holders, x) && !m.reached(f, x) {
-				lacks[x] = chance
+			if i, ok := m.index[x]; ok {
+				s.beyond[i].blind = s.beyond[i].blind || blind
+			} else if x != m.short && !contains(f.holders, x) && !m.reached(f, x) {
+				m.index[x] = len(s.beyond)
+				s.beyond = append(s.beyond, beyond{degree: m.links.degree(x), blind: blind})
 			}
 		}
 	}
-	sum := 0.0
-	for x, chance := range lacks {
-		sum += chance * m.weight(x)
-	}
-	return sum
 }
 
 // reached says whether node x hears this one, or one that sent f.
@@ -225,17 +198,6 @@ func (m *Mesh) reached(f *flood, x uint16) bool {
 		}
 	}
 	return false
-}
-
-// weight is what one listener is worth: less when many can bring it what it
-// lacks.
-func (m *Mesh) weight(x uint16) float64 {
-	return min(1, wantedListeners/float64(m.links.degree(x)))
-}
-
-// missed is the chance that a listener does not receive a packet.
-func (m *Mesh) missed(now time.Time) float64 {
-	return 1 - max(m.tuning.Received-m.tuning.ReceivedLoad*m.load.share(now), 0.3)
 }
 
 // consider plans a relay of f if it needs one and has none.
@@ -256,14 +218,7 @@ func (m *Mesh) relayDelay(f *flood, now time.Time) time.Duration {
 	if f.ttl == 0 {
 		packets = 2*packets + 10
 	}
-	best := 0.0
-	for _, v := range m.links.audience() {
-		best += m.weight(v)
-	}
-	rank := 1.0
-	if best > 0 {
-		rank = 1 - min(m.worth(f, now)/best, 1)
-	}
+	rank := m.tuning.rank(m.scene(f, now))
 	window := time.Duration(packets * float64(unit))
 	return time.Duration(rank*float64(window)/2) + m.jitter(window/2)
 }

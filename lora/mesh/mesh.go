@@ -145,6 +145,9 @@ type Mesh struct {
 	lanes    map[uint32]*lane // outgoing direct messages by receiver
 	messages map[packet.ID]*outgoing
 
+	sketch scene          // used again at each decision,
+	index  map[uint16]int // as is this, of its nodes beyond
+
 	jobs    []*job
 	up      bool
 	onAir   *transmission
@@ -175,6 +178,7 @@ func New(cfg Config) *Mesh {
 		forwards: newForwardTable(),
 		lanes:    make(map[uint32]*lane),
 		messages: make(map[packet.ID]*outgoing),
+		index:    make(map[uint16]int),
 	}
 }
 
