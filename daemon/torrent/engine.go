@@ -10,8 +10,8 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 20, 23, 27, 40, 41, 48, and Message
-// Stream Encryption.
+// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 20, 23, 27, 29, 40, 41, 48, and
+// Message Stream Encryption.
 package torrent
 
 import (
@@ -123,8 +123,9 @@ type Engine struct {
 	cfg       Config
 	log       zerolog.Logger
 	peerID    [20]byte
-	key       uint32 // tells trackers that a new address is still us
-	listeners []net.Listener
+	key       uint32         // tells trackers that a new address is still us
+	listeners []net.Listener // of the peer port, the first one TCP
+	udp       *datagrams
 	port      int
 	pool      *piece.Pool
 	disk      *workers // hashing, writing, rechecking
@@ -219,9 +220,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopDisk()
 
 	var wg sync.WaitGroup
-	failed := make(chan error, len(e.listeners))
+	failed := make(chan error, len(e.listeners)+1)
+	udp, stopUDP := context.WithCancel(context.WithoutCancel(ctx)) // it carries the goodbyes to peers, too
+	defer stopUDP()
+	var datagrams sync.WaitGroup
+	datagrams.Go(func() { failed <- e.udp.run(udp) })
 	for _, l := range e.listeners {
-		wg.Go(func() { failed <- e.accept(ctx, l) })
+		wg.Go(func() {
+			err := e.accept(ctx, l)
+			if l == e.udp.utp && errors.Is(err, net.ErrClosed) {
+				return // why is said by whoever closed it
+			}
+			failed <- err
+		})
 	}
 	e.wakeAll(ctx)
 	err := e.loop(ctx, failed)
@@ -234,6 +245,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.mu.Unlock()
 	wg.Wait()
 	e.sessions.Wait()
+	stopUDP()
+	datagrams.Wait()
 	return err
 }
 

@@ -20,14 +20,18 @@ const (
 	maxHandshakes = 128 // incoming ones under way
 )
 
-// listen opens the peer port. The same port serves IPv4 and IPv6 when the
-// host is empty.
+// listen opens the peer port: TCP and UDP on the same number, IPv4 and IPv6
+// when the host is empty.
 func (e *Engine) listen() error {
-	l, err := net.Listen("tcp", e.cfg.Listen)
+	l, conn, err := openPort(e.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for peers on %q: %w", e.cfg.Listen, err)
 	}
-	e.listeners = append(e.listeners, l)
+	if e.udp, err = newDatagrams(conn, nil); err != nil {
+		l.Close()
+		return err
+	}
+	e.listeners = append(e.listeners, l, e.udp.utp)
 	e.port = l.Addr().(*net.TCPAddr).Port
 	return nil
 }
@@ -37,6 +41,7 @@ func (e *Engine) Close() {
 	for _, l := range e.listeners {
 		l.Close()
 	}
+	e.udp.close()
 }
 
 // accept takes connections until the listener is closed. Errors that pass,
@@ -156,7 +161,7 @@ var (
 )
 
 func addrOf(conn net.Conn) netip.AddrPort {
-	a, ok := conn.RemoteAddr().(*net.TCPAddr)
+	a, ok := conn.RemoteAddr().(interface{ AddrPort() netip.AddrPort }) // of TCP or UDP
 	if !ok {
 		return netip.AddrPort{}
 	}
