@@ -40,6 +40,9 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	if err != nil {
 		return s, false, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if m.Info.Pieces == nil {
+		return s, false, fmt.Errorf("%w: a torrent that is v2 only is not supported yet", ErrInvalid)
+	}
 	if e.lifetime() == nil {
 		return s, false, ErrClosed
 	}

@@ -153,7 +153,7 @@ func TestBuildSeesChanges(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(root, "a"), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := src.hash(16384); err == nil || !strings.Contains(err.Error(), `"a" changed while it was read`) {
+			if _, err := src.hash(16384, V1); err == nil || !strings.Contains(err.Error(), `"a" changed while it was read`) {
 				t.Errorf("hash: %v", err)
 			}
 		})

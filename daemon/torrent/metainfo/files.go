@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
+
+	"lorrent/daemon/torrent/hashtree"
 )
 
 const maxFiles = 1_000_000
 
 // File is one file of a torrent.
 type File struct {
-	// Path holds safe components relative to the download folder. Path[0] is
-	// Info.Name; a single-file torrent has one file with nothing else in it.
-	// No two paths of a torrent are equal under case folding, and none is a
-	// folder of another.
+	// Path holds safe components relative to the download folder. A
+	// single-file torrent has one file with one of them, in all others Path[0]
+	// is Info.Name. No two paths of a torrent are equal under case folding, and
+	// none is a folder of another. That of a pad file means nothing.
 	Path   []string
 	Length int64 // bytes, may be 0
 	Offset int64 // of its first byte in the torrent
@@ -25,7 +28,15 @@ type File struct {
 	// piece. It has its place in the torrent's bytes like any other file, but
 	// nobody wants it on disk.
 	Pad bool
+
+	// Root is the root of the file's hash tree in a v2 or hybrid torrent
+	// (BEP 52), zero for empty files and padding.
+	Root  hashtree.Hash
+	layer int // where the file's piece layer begins among those of all
 }
+
+// slashed is a path for errors.
+func slashed(path []string) string { return strings.Join(path, "/") }
 
 // files reads the length of a single-file torrent or the files of a multi-file
 // one, exactly one of which must be there, and gives each file its offset.
@@ -63,7 +74,7 @@ func files(name string, length, list []byte) ([]File, error) {
 }
 
 // fileList decodes the files of a multi-file torrent and makes their paths
-// safe and unique.
+// safe. They are not unique yet: see layOut.
 func fileList(name string, raw []byte) ([]File, error) {
 	n, err := count(raw)
 	switch {
@@ -84,9 +95,6 @@ func fileList(name string, raw []byte) ([]File, error) {
 		fs = append(fs, f)
 		return nil
 	})
-	if err == nil {
-		err = layOut(fs)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +136,9 @@ func (d *fileDecoder) decode(raw []byte) (File, error) {
 	}
 	length, err := fileLength(d.length)
 	if err != nil {
+		return File{}, err
+	}
+	if err := checkLink(d.attr, length); err != nil {
 		return File{}, err
 	}
 	if err := d.readPath(); err != nil {
@@ -208,11 +219,21 @@ func fileLength(raw []byte) (int64, error) {
 	return n, nil
 }
 
-// isPad reads the attributes of a file (BEP 47). The others change nothing for
-// us: a symbolic link (l) is treated as the regular file of its length, nearly
-// always an empty one, and no link is ever made; executable (x) and hidden (h)
+// isPad reads the attributes of a file (BEP 47). Executable (x) and hidden (h)
 // are ignored.
-func isPad(raw []byte) bool {
+func isPad(raw []byte) bool { return hasAttribute(raw, 'p') }
+
+// checkLink refuses a symbolic link with content, which other programs count as
+// empty: all that follows it would lie elsewhere. One without is treated as an
+// empty file, and no link is ever made.
+func checkLink(attr []byte, length int64) error {
+	if hasAttribute(attr, 'l') && length > 0 {
+		return fmt.Errorf("length %d: of a symbolic link, which has no content", length)
+	}
+	return nil
+}
+
+func hasAttribute(raw []byte, a byte) bool {
 	attr, err := content(raw)
-	return err == nil && bytes.IndexByte(attr, 'p') >= 0
+	return err == nil && bytes.IndexByte(attr, a) >= 0
 }

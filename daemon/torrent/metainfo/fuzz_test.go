@@ -3,6 +3,7 @@ package metainfo
 import (
 	"bytes"
 	"crypto/sha1"
+	"crypto/sha256"
 	"strings"
 	"testing"
 )
@@ -21,6 +22,9 @@ func seedInfos(f *testing.F) [][]byte {
 		multi(dict{"length": 5, "path": []string{"\xc4"}, "path.utf-8": []string{"Ä"}, "attr": "p"}, file(-1, "b")),
 		multi(file(1, "..", "a"), file(1<<62, "b"), file(1<<62, "c")),
 		{"name": "a", "piece length": 16384, "meta version": 2, "file tree": dict{}},
+		v2Of(dict{"a": leaf(40000), "b": dict{"c": leaf(1), "": leaf(0)[""]}}),
+		v2Of(dict{"b": dict{"c": leaf(16385), "d": leaf(0), "e": leaf(5)}}),
+		hybridOf(dict{"a": leaf(40000), "b": leaf(3)}, file(40000, "a"), pad(9152), file(3, "b")),
 	} {
 		infos = append(infos, marshal(f, d))
 	}
@@ -32,6 +36,9 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte("d8:announce9:http://a/13:announce-list0:4:info" + string(info) + "8:url-listi5ee\n"))
 	}
 	f.Add([]byte("d13:announce-listll9:http://a/el9:udp://b/xeli1eee13:creation datei1e7:comment3:abc4:info" + unordered + "e"))
+	for _, name := range []string{"v2", "hybrid"} {
+		f.Add(golden(f, name))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(b)
 		if err != nil {
@@ -42,6 +49,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("info %q is not in the input", m.Info.Bytes)
 		}
 		checkParsed(t, m.Info)
+		if m.Info.IsV2() && !m.Info.HasLayers() {
+			t.Fatal("a v2 torrent without its piece layers")
+		}
 		n := 0
 		for _, tier := range m.Trackers {
 			if n += len(tier); len(tier) == 0 || n > maxTrackers {
@@ -73,12 +83,18 @@ func FuzzParseInfo(f *testing.F) {
 
 func checkParsed(t *testing.T, info *Info) {
 	t.Helper()
-	if info.Hash != sha1.Sum(info.Bytes) {
+	if want := Hash(sha1.Sum(info.Bytes)); info.Hash != want && info.Hash != info.V2.Short() {
 		t.Fatalf("hash %v", info.Hash)
+	}
+	if info.IsV2() && info.V2 != sha256.Sum256(info.Bytes) {
+		t.Fatalf("v2 hash %v", info.V2)
 	}
 	checkInfo(t, info)
 	for i, f := range info.Files[:min(len(info.Files), 50)] {
 		for _, g := range info.Files[:i] {
+			if f.Pad || g.Pad {
+				continue
+			}
 			if a, b := strings.Join(f.Path, "/"), strings.Join(g.Path, "/"); strings.EqualFold(a, b) {
 				t.Fatalf("paths %q and %q are one", a, b)
 			}

@@ -2,9 +2,13 @@ package metainfo
 
 import (
 	"crypto/sha1"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sort"
 	"unicode/utf8"
+
+	"lorrent/daemon/torrent/hashtree"
 )
 
 const (
@@ -15,18 +19,46 @@ const (
 // Info is a decoded info dictionary: what a torrent contains. It is immutable
 // and may be shared.
 type Info struct {
-	Bytes       []byte // the info dictionary verbatim: what Hash is the SHA-1 of
-	Hash        Hash
+	Bytes       []byte // the info dictionary verbatim: what the hashes are of
+	Hash        Hash   // v1, or of a torrent that is v2 only its v2 hash cut short
+	V2          HashV2 // zero in a torrent that is v1 only
 	Name        string // one safe path component
 	PieceLength int64  // bytes, 1 to 512 MiB, not always a multiple of 16 KiB
-	TotalLength int64  // bytes, at least 1, the sum of the files' lengths
+	TotalLength int64  // bytes, at least 1, the sum of the files' lengths, padding included
+	NumBytes    int64  // the same without padding: what there is to download
 	Files       []File // in torrent order, offsets ascending
 	Private     bool   // BEP 27: peers only from the torrent's own trackers
-	Pieces      []byte // 20 bytes of SHA-1 for each piece, a part of Bytes
+	Pieces      []byte // 20 bytes of SHA-1 for each piece, a part of Bytes; nil when v2 only
+
+	layers      []hashtree.Hash // see WithLayers
+	layerHashes int             // how many of them there are to be
 }
 
 // NumPieces returns the number of pieces, at least 1.
-func (i *Info) NumPieces() int { return len(i.Pieces) / sha1.Size }
+func (i *Info) NumPieces() int { return int((i.TotalLength-1)/i.PieceLength + 1) }
+
+// NumFiles returns the number of files that are no padding.
+func (i *Info) NumFiles() (n int) {
+	for k := range i.Files {
+		if !i.Files[k].Pad {
+			n++
+		}
+	}
+	return n
+}
+
+// PayloadSize returns the number of bytes of a piece without the padding at its
+// end, which is not asked of anybody: it is known to be zeros. It is 0 for a
+// piece that is all padding.
+func (i *Info) PayloadSize(index int) int64 {
+	size := i.PieceSize(index)
+	begin := int64(index) * i.PieceLength
+	n := sort.Search(len(i.Files), func(k int) bool { return i.Files[k].Offset >= begin+size })
+	for n--; n >= 0 && size > 0 && (i.Files[n].Pad || i.Files[n].Length == 0); n-- {
+		size = max(0, min(size, i.Files[n].Offset-begin))
+	}
+	return size
+}
 
 // PieceSize returns the number of bytes of a piece: PieceLength, or less for
 // the last one, or 0 when there is no piece with that index.
@@ -38,9 +70,9 @@ func (i *Info) PieceSize(index int) int64 {
 }
 
 // PieceHash returns the SHA-1 of a piece, 20 bytes of Pieces, or nil when
-// there is no piece with that index.
+// there is no piece with that index, or the torrent is v2 only.
 func (i *Info) PieceHash(index int) []byte {
-	if index < 0 || index >= i.NumPieces() {
+	if index < 0 || index >= len(i.Pieces)/sha1.Size {
 		return nil
 	}
 	return i.Pieces[index*sha1.Size : (index+1)*sha1.Size : (index+1)*sha1.Size]
@@ -64,8 +96,9 @@ func parseInfo(b []byte) (*Info, error) {
 	if err != nil {
 		return nil, fmt.Errorf("info: %w", err)
 	}
-	if fields["pieces"] == nil && isV2(fields) {
-		return nil, errors.New("info: a v2-only torrent (BEP 52) is not supported yet, only v1 and hybrid ones are")
+	v2, err := checkVersion(fields)
+	if err != nil {
+		return nil, fmt.Errorf("info: %w", err)
 	}
 	info := &Info{Bytes: b, Hash: sha1.Sum(b), Private: isPrivate(fields["private"])}
 	if info.Name, err = infoName(fields); err != nil {
@@ -74,15 +107,80 @@ func parseInfo(b []byte) (*Info, error) {
 	if info.PieceLength, err = pieceLength(fields["piece length"]); err != nil {
 		return nil, err
 	}
-	if info.Files, err = files(info.Name, fields["length"], fields["files"]); err != nil {
+	if v2 {
+		info.V2 = sha256.Sum256(b)
+		err = info.readV2(fields)
+	} else {
+		err = info.readV1(fields)
+	}
+	if err != nil {
 		return nil, err
 	}
-	last := info.Files[len(info.Files)-1]
-	info.TotalLength = last.Offset + last.Length
-	if info.Pieces, err = pieces(fields["pieces"], info.TotalLength, info.PieceLength); err != nil {
-		return nil, err
+	for k := range info.Files {
+		if f := &info.Files[k]; !f.Pad {
+			info.NumBytes += f.Length
+		}
+	}
+	if info.NumBytes == 0 {
+		return nil, errors.New("info: there is nothing but padding")
 	}
 	return info, nil
+}
+
+// readV1 reads what a v1 torrent contains.
+func (i *Info) readV1(fields map[string][]byte) (err error) {
+	if i.Files, err = files(i.Name, fields["length"], fields["files"]); err != nil {
+		return err
+	}
+	if err := layOut(i.Files); err != nil {
+		return err
+	}
+	last := i.Files[len(i.Files)-1]
+	i.TotalLength = last.Offset + last.Length
+	i.Pieces, err = pieces(fields["pieces"], i.TotalLength, i.PieceLength)
+	return err
+}
+
+// readV2 reads what a v2 torrent contains, and of a hybrid one both halves.
+func (i *Info) readV2(fields map[string][]byte) error {
+	if err := v2PieceLength(i.PieceLength); err != nil {
+		return err
+	}
+	tree, err := fileTree(i.Name, fields["file tree"])
+	if err != nil {
+		return err
+	}
+	hybrid := fields["pieces"] != nil || fields["files"] != nil || fields["length"] != nil
+	if hybrid {
+		if i.Files, err = files(i.Name, fields["length"], fields["files"]); err != nil {
+			return err
+		}
+		if err = agree(i.Files, tree, i.PieceLength); err != nil {
+			return err
+		}
+	} else {
+		i.Hash = i.V2.Short()
+		if i.Files, err = align(tree, i.PieceLength); err != nil {
+			return err
+		}
+	}
+	if err := layOut(i.Files); err != nil {
+		return err
+	}
+	last := i.Files[len(i.Files)-1]
+	i.TotalLength = last.Offset + last.Length
+	if i.TotalLength == 0 {
+		return errors.New("info: the total length is 0")
+	}
+	i.numberLayers()
+	if hybrid {
+		i.Pieces, err = pieces(fields["pieces"], i.TotalLength, i.PieceLength)
+		return err
+	}
+	if n := i.NumPieces(); n > maxPieces {
+		return fmt.Errorf("%d pieces: more than the limit of %d", n, maxPieces)
+	}
+	return nil
 }
 
 // infoFields returns the raw values of the keys that are understood.
@@ -103,11 +201,6 @@ func infoFields(b []byte) (map[string][]byte, error) {
 		err = fmt.Errorf("%d bytes after its end", len(b)-c.pos)
 	}
 	return fields, err
-}
-
-func isV2(fields map[string][]byte) bool {
-	version, err := integer(fields["meta version"])
-	return err == nil && version == 2 || fields["file tree"] != nil
 }
 
 // isPrivate is true of any number but 0 and, in doubt for the tracker that

@@ -93,7 +93,7 @@ func TestParseInfoAccepts(t *testing.T) {
 		}},
 		{"attr is a number", multi(dict{"length": 5, "path": []string{"a"}, "attr": 3}), func(i *Info) bool { return !i.Files[0].Pad }},
 		{"unknown keys of a file", multi(raw("d4:pathl1:ae6:lengthi5e3:abci99999999999999999999999ee")), func(i *Info) bool { return i.Files[0].Length == 5 }},
-		{"hybrid", with(single, dict{"meta version": 2, "file tree": dict{"a.bin": dict{"": dict{"length": 40000}}}}), func(i *Info) bool { return i.NumPieces() == 3 }},
+		{"meta version is a string", with(single, dict{"meta version": "2", "file tree": dict{"a.bin": leaf(1)}}), func(i *Info) bool { return !i.IsV2() }},
 		{"64 components", multi(file(5, strings.Split(strings.Repeat("a", 63), "")...)), func(i *Info) bool { return len(i.Files[0].Path) == 64 }},
 	}
 	for _, tt := range tests {
@@ -142,7 +142,8 @@ func TestParseInfoRefuses(t *testing.T) {
 		{"pieces too few", with(single, dict{"pieces": strings.Repeat("x", 40)}), "pieces: 2 hashes for 40000 bytes in pieces of 16384, want 3"},
 		{"pieces too many", with(single, dict{"pieces": strings.Repeat("x", 80)}), "pieces: 4 hashes for 40000 bytes in pieces of 16384, want 3"},
 		{"more pieces than the limit", with(single, dict{"length": 1 << 50}), "68719476736 pieces: more than the limit of 4194304"},
-		{"v2 only", dict{"name": "a", "piece length": 16384, "meta version": 2, "file tree": dict{}}, "v2-only torrent (BEP 52) is not supported yet"},
+		{"a symbolic link with content", multi(file(5, "a"), dict{"length": 3, "path": []string{"l"}, "attr": "l", "symlink path": []string{"..", "etc"}}), "file 2 of 2, length 3: of a symbolic link"},
+		{"nothing but padding", multi(pad(5)), "there is nothing but padding"},
 		{"neither length nor files", with(single, dict{"length": nil}), "has neither length nor files"},
 		{"both length and files", with(single, dict{"files": []any{file(40000, "a")}}), "has both length and files"},
 		{"length is a string", with(single, dict{"length": "40000"}), "length: want an integer, have a string"},

@@ -20,10 +20,14 @@ const (
 // Of the files that want one path the first in torrent order gets it; the
 // others get " (2)", " (3)" … before their extension. A name that nobody
 // disputes is never changed, so that data of other programs is found again.
+// Padding is never on disk, so its paths do not count.
 func layOut(files []File) error {
 	l := layout{taken: make(map[slot]int32, len(files)), next: make(map[slot]int)}
 	parents := make([]int32, len(files))
 	for i := range files {
+		if files[i].Pad {
+			continue
+		}
 		id, err := l.folder(files[i].Path)
 		if err != nil {
 			return err
@@ -32,6 +36,9 @@ func layOut(files []File) error {
 	}
 	var disputed []int
 	for i := range files {
+		if files[i].Pad {
+			continue
+		}
 		path := files[i].Path
 		at := slot{parents[i], fold(path[len(path)-1])}
 		if _, ok := l.taken[at]; ok {
@@ -45,7 +52,7 @@ func layOut(files []File) error {
 		path[len(path)-1] = l.rename(parents[i], path[len(path)-1])
 	}
 	for i := range files {
-		if n := pathLength(files[i].Path); n > maxPath {
+		if n := pathLength(files[i].Path); n > maxPath && !files[i].Pad {
 			return fmt.Errorf("file %d of %d, path: %d bytes are more than the limit of %d", i+1, len(files), n, maxPath)
 		}
 	}

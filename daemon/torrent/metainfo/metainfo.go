@@ -21,8 +21,12 @@
 // Errors begin with "metainfo:" and name the field, or the file and the path
 // component, that is wrong.
 //
+// The files of a v2 torrent are aligned to pieces. Info shows them as v1 would,
+// with pad files in the gaps, so that all three kinds of torrent are one row of
+// bytes cut into pieces. The two halves of a hybrid torrent must say the same.
+//
 // Spec: BEP 3 (metainfo), 12 (announce-list), 19 (url-list), 27 (private), 47
-// (pad files and attributes), 52 (only the v1 half of a hybrid torrent).
+// (pad files and attributes), 52 (v2 and hybrid).
 package metainfo
 
 import (
@@ -64,7 +68,7 @@ func parse(b []byte) (*MetaInfo, error) {
 	if err := checkSize(b); err != nil {
 		return nil, err
 	}
-	var infoRaw []byte
+	var infoRaw, layersRaw []byte
 	optional := make(map[string][]byte)
 	c := newCursor()
 	err := c.dict(b, func(key, value []byte) error {
@@ -74,6 +78,11 @@ func parse(b []byte) (*MetaInfo, error) {
 				return errors.New("info is there twice")
 			}
 			infoRaw = value
+		case "piece layers":
+			if layersRaw != nil {
+				return errors.New("piece layers is there twice")
+			}
+			layersRaw = value
 		case "announce", "announce-list", "url-list", "comment", "comment.utf-8",
 			"created by", "created by.utf-8", "creation date":
 			if _, ok := optional[k]; !ok {
@@ -93,6 +102,9 @@ func parse(b []byte) (*MetaInfo, error) {
 	}
 	// A copy, so that the torrent's bytes are not kept alive by a part of them.
 	info, err := parseInfo(bytes.Clone(infoRaw))
+	if err == nil && info.IsV2() {
+		info, err = readLayers(info, layersRaw)
+	}
 	if err != nil {
 		return nil, err
 	}

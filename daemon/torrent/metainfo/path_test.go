@@ -118,11 +118,14 @@ func checkInfo(t *testing.T, info *Info) {
 			t.Fatalf("file %d: offset %d, length %d, want offset %d", i, f.Offset, f.Length, offset)
 		}
 		offset += f.Length
+		if f.Pad {
+			continue
+		}
 		path := strings.Join(f.Path, "/")
 		if !filepath.IsLocal(path) || filepath.Clean(path) != path || !utf8.ValidString(path) || len(path) > maxPath {
 			t.Fatalf("file %d: path %q is not safe", i, path)
 		}
-		if f.Path[0] != info.Name || slices.ContainsFunc(f.Path, func(s string) bool { return len(s) == 0 || len(s) > 255 }) {
+		if f.Path[0] != info.Name && len(f.Path) > 1 || slices.ContainsFunc(f.Path, func(s string) bool { return len(s) == 0 || len(s) > 255 }) {
 			t.Fatalf("file %d: path %q of torrent %q", i, f.Path, info.Name)
 		}
 		if other, ok := taken[fold(path)]; ok {
@@ -141,13 +144,40 @@ func checkInfo(t *testing.T, info *Info) {
 	}
 	sum := int64(0)
 	for i := range info.NumPieces() {
-		if info.PieceSize(i) <= 0 || len(info.PieceHash(i)) != 20 {
+		if info.PieceSize(i) <= 0 || (len(info.PieceHash(i)) == 20) != (info.Pieces != nil) {
 			t.Fatalf("piece %d: %d bytes, hash %x", i, info.PieceSize(i), info.PieceHash(i))
 		}
+		checkPayload(t, info, i)
 		sum += info.PieceSize(i)
 	}
 	if sum != info.TotalLength {
 		t.Fatalf("total %d, the pieces have %d", info.TotalLength, sum)
+	}
+}
+
+// checkPayload looks for the padding at the end of a piece one file after the
+// other, and in a v2 torrent for the one file that the piece is of.
+func checkPayload(t *testing.T, info *Info, piece int) {
+	t.Helper()
+	begin := int64(piece) * info.PieceLength
+	end, payload, touched := begin+info.PieceSize(piece), int64(0), 0
+	if len(info.Files) < 100 {
+		for _, f := range info.Files {
+			if !f.Pad && f.Length > 0 && f.Offset < end && f.Offset+f.Length > begin {
+				payload = min(f.Offset+f.Length, end) - begin
+				touched++
+			}
+		}
+		if got := info.PayloadSize(piece); got != payload {
+			t.Fatalf("piece %d: payload of %d bytes, want %d", piece, got, payload)
+		}
+	}
+	if !info.IsV2() {
+		return
+	}
+	tree := info.PieceTree(piece)
+	if touched > 1 || tree.File.Pad || tree.File.Length == 0 || tree.NumBlocks < 1 || tree.NumBlocks > 1<<tree.Layer {
+		t.Fatalf("piece %d: %d files, %+v", piece, touched, tree)
 	}
 }
 
