@@ -62,7 +62,7 @@ func (b *board) apply(ctx context.Context) error {
 		return fmt.Errorf("set power to %d dBm: %w", b.radio.TxPowerDBm, err)
 	}
 	for _, setting := range channelAccess() {
-		if err := b.write(setting); err != nil {
+		if err := b.write(setting.Append(nil)); err != nil {
 			return err
 		}
 	}

@@ -9,20 +9,6 @@ import (
 	"lorrent/lora/kiss"
 )
 
-// write puts one message on the link. It needs the turn. An error means that
-// the link is gone.
-func (b *board) write(m kiss.Message) error {
-	err := b.link.SetWriteDeadline(time.Now().Add(writeWait))
-	if err == nil {
-		_, err = b.link.Write(m.Append(nil))
-	}
-	if err != nil {
-		b.fail(fmt.Errorf("%w: write: %w", ErrGone, err))
-		return b.err()
-	}
-	return nil
-}
-
 // answer waits for the next answer of the board. ok is false when the limit
 // has passed without one.
 func (b *board) answer(ctx context.Context, limit <-chan time.Time) (m kiss.Message, ok bool, err error) {
@@ -57,7 +43,7 @@ func (b *board) hello(ctx context.Context) error {
 	again := time.NewTicker(pingEvery)
 	defer again.Stop()
 	for {
-		if err := b.write(kiss.Query(kiss.SubPing)); err != nil {
+		if err := b.write(kiss.Query(kiss.SubPing).Append(nil)); err != nil {
 			return fmt.Errorf("ping board: %w", err)
 		}
 		for waiting := true; waiting; {
@@ -107,7 +93,7 @@ func (b *board) ask(ctx context.Context, request kiss.Message, accept func(kiss.
 // askOnce returns neither message nor error when no answer came in time.
 func (b *board) askOnce(ctx context.Context, request kiss.Message, accept func(kiss.Message) bool) (kiss.Message, error) {
 	b.forget()
-	if err := b.write(request); err != nil {
+	if err := b.write(request.Append(nil)); err != nil {
 		return nil, err
 	}
 	limit := time.NewTimer(replyWait)

@@ -45,7 +45,7 @@ func (b *board) Send(ctx context.Context, packet []byte) error {
 	}
 	b.forget()
 	b.onAirUntil = time.Now().Add(sendLimit(b.radio, len(packet)))
-	if err := b.write(kiss.Data(packet)); err != nil {
+	if err := b.write(kiss.Data(packet).Append(nil)); err != nil {
 		return fmt.Errorf("send packet: %w", err)
 	}
 	if err := b.transmitted(ctx); err != nil {
@@ -115,7 +115,7 @@ func (b *board) stuck(busy bool) error {
 	if busy {
 		err = fmt.Errorf("%w: %w", err, kiss.ErrorBusy)
 	}
-	if b.write(kiss.Query(kiss.SubReboot)) == nil {
+	if b.write(kiss.Query(kiss.SubReboot).Append(nil)) == nil {
 		b.fail(err)
 	}
 	return err
