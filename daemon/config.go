@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,7 +66,7 @@ func (s *settings) options() []option {
 		{flag: "rpc-token-file", text: &s.RPCTokenFile, help: "file with the token for RPC over TCP; made when missing"},
 		{flag: "rpc-socket-group", text: &s.RPCSocketGroup, help: "group that may use the unix socket"},
 		{flag: "rpc-allowed-hosts", list: &s.RPCAllowedHosts, help: "host names under which RPC over TCP may be called"},
-		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, udp:GROUP:PORT, serial:DEVICE or tcp:HOST:PORT"},
+		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, udp:GROUP:PORT, serial:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
 		{flag: "preallocate", text: &s.Preallocate, help: "sparse or full"},
 		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
@@ -281,9 +282,9 @@ func (s *settings) checkAddresses() error {
 	}
 	switch kind, rest, _ := strings.Cut(s.LoRa, ":"); {
 	case s.LoRa == "off", s.LoRa == "sim", strings.HasPrefix(s.LoRa, "sim?"):
-	case rest != "" && (kind == "udp" || kind == "serial" || kind == "tcp"):
+	case rest != "" && slices.Contains([]string{"udp", "serial", "meshcore", "rnode", "tcp"}, kind):
 	default:
-		return fmt.Errorf("lora %q: use off, sim, udp:GROUP:PORT, serial:DEVICE or tcp:HOST:PORT", s.LoRa)
+		return fmt.Errorf("lora %q: use off, sim, udp:GROUP:PORT, serial:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT", s.LoRa)
 	}
 	return nil
 }

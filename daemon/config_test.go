@@ -78,7 +78,7 @@ func TestPrecedence(t *testing.T) {
 		"rpc-token-file":        {"/f/token", "/e/token", "/a/token"},
 		"rpc-socket-group":      {"file", "env", "flag"},
 		"rpc-allowed-hosts":     {"file.example", "env.example", "flag.example"},
-		"lora":                  {"off", "udp:239.0.0.1:1", "serial:/dev/ttyUSB0"},
+		"lora":                  {"off", "udp:239.0.0.1:1", "rnode:/dev/ttyUSB0"},
 		"log-level":             {"debug", "warn", "error"},
 		"preallocate":           {"full", "sparse", "full"},
 		"encryption":            {"require", "prefer", "disable"},
@@ -265,6 +265,7 @@ func TestConfigErrors(t *testing.T) {
 		{"rpc without path", "", nil, []string{"--rpc", "unix:"}, `rpc "unix:"`},
 		{"lora", "lora = 'lorawan'\n", nil, nil, `lora "lorawan"`},
 		{"lora without device", "lora = 'serial:'\n", nil, nil, `lora "serial:"`},
+		{"lora with half a firmware", "lora = 'rnode'\n", nil, nil, `lora "rnode"`},
 		{"no lora", "", nil, []string{"--lora="}, `lora ""`},
 		{"no state dir", "", nil, []string{"--state-dir="}, "state_dir is empty"},
 	}

@@ -33,7 +33,7 @@ import (
 
 // Config sets a Bridge up. Radio, Store and Events are required.
 type Config struct {
-	Radio  string // "off", "sim", "udp:GROUP:PORT", "serial:/dev/ttyUSB0", "tcp:HOST:PORT"
+	Radio  string // "off", "sim", "udp:GROUP:PORT", "serial:/dev/ttyUSB0", "rnode:/dev/ttyUSB0", "tcp:HOST:PORT"
 	Store  *storage.DB
 	Events *event.Ring
 	Log    zerolog.Logger

@@ -27,6 +27,7 @@ const (
 // radio is the parsed form of Config.Radio.
 type radio struct {
 	kind     radioKind
+	scheme   string // the part before the colon
 	address  string // the part after the colon
 	group    netip.AddrPort
 	air      *ether.Air // to join; nil: one of its own
@@ -43,13 +44,13 @@ var (
 )
 
 // parseRadio reads "off", "sim", "udp:GROUP:PORT", "serial:DEVICE" and
-// "tcp:HOST:PORT". The simulated airs take options, such as
+// "tcp:HOST:PORT"; for serial, the name of a firmware. The simulated airs take options, such as
 // "sim?loss=0.2&speedup=10", which go before those of cfg.
 func parseRadio(cfg Config) (radio, error) {
 	spec, query, hasQuery := strings.Cut(cfg.Radio, "?")
 	scheme, address, _ := strings.Cut(spec, ":")
 	r := radio{
-		address: address, air: cfg.Air, speedup: 1, settings: cfg.Settings,
+		scheme: scheme, address: address, air: cfg.Air, speedup: 1, settings: cfg.Settings,
 		ether: ether.Config{Loss: cfg.Loss, Speedup: cfg.Speedup, Seed: cfg.Seed},
 	}
 	bad := func(want string) error { return fmt.Errorf("radio %q: want %s", cfg.Radio, want) }
@@ -67,9 +68,9 @@ func parseRadio(cfg Config) (radio, error) {
 			return radio{}, bad("udp:GROUP:PORT with an IPv4 multicast group, such as udp:239.76.82.84:8976")
 		}
 		r.kind, r.group = radioUDP, group
-	case "serial":
+	case "serial", "meshcore", "rnode":
 		if address == "" {
-			return radio{}, bad("serial:DEVICE, such as serial:/dev/ttyUSB0")
+			return radio{}, bad(scheme + ":DEVICE, such as " + scheme + ":/dev/ttyUSB0")
 		}
 		r.kind = radioSerial
 	case "tcp":
@@ -79,7 +80,7 @@ func parseRadio(cfg Config) (radio, error) {
 		}
 		r.kind = radioTCP
 	default:
-		return radio{}, bad("off, sim, udp:GROUP:PORT, serial:DEVICE or tcp:HOST:PORT")
+		return radio{}, bad("off, sim, udp:GROUP:PORT, serial:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT")
 	}
 	if r.kind != radioSim && r.kind != radioUDP {
 		if hasQuery {
@@ -137,7 +138,7 @@ func (r radio) open(ctx context.Context) (m modem.Modem, companion func(context.
 		somewhere := ether.Position{X: 1000 * rand.Float64(), Y: 1000 * rand.Float64()}
 		m, err = ether.OpenUDP(ctx, r.group, somewhere, r.ether)
 	case radioSerial:
-		m, err = modem.OpenSerial(ctx, r.address, 0, r.settings)
+		m, err = modem.Open(ctx, r.scheme, r.address, r.settings)
 	case radioTCP:
 		m, err = modem.OpenTCP(ctx, r.address)
 	}

@@ -31,6 +31,8 @@ func TestParseRadio(t *testing.T) {
 		{"udp:239.76.82.84:8976", radioUDP, "239.76.82.84:8976", ether.Config{Speedup: 1}},
 		{"udp:239.76.82.84:8976?loss=1", radioUDP, "239.76.82.84:8976", ether.Config{Loss: 1, Speedup: 1}},
 		{"serial:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
+		{"rnode:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
+		{"meshcore:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
 		{"tcp:board.local:4403", radioTCP, "board.local:4403", ether.Config{Speedup: 1}},
 		{"tcp:[::1]:4403", radioTCP, "[::1]:4403", ether.Config{Speedup: 1}},
 	}
@@ -45,7 +47,7 @@ func TestParseRadio(t *testing.T) {
 	}
 	bad := []string{
 		"", "on", "sim:1", "off:", "udp", "udp:239.76.82.84", "udp:127.0.0.1:8976", "udp:[ff02::1]:8976", "udp:239.76.82.84:0",
-		"serial", "serial:", "tcp:", "tcp:host", "tcp::4403", "tcp:host:0", "tcp:host:port", "tcp:host:70000",
+		"serial", "serial:", "rnode", "meshcore:", "rnode:/dev/ttyUSB0?loss=0.5", "tcp:", "tcp:host", "tcp::4403", "tcp:host:0", "tcp:host:port", "tcp:host:70000",
 		"sim?loss=1.1", "sim?loss=-1", "sim?loss=NaN", "sim?speedup=0", "sim?speedup=Inf", "sim?seed=x", "sim?colour=red", "sim?%zz",
 		"serial:/dev/ttyUSB0?loss=0.5", "off?loss=0.5",
 	}
@@ -126,6 +128,25 @@ func TestSharedAir(t *testing.T) {
 		if got := s.inbox(); !slices.Equal(got, want) || s.states()["delivered"] != len(want) {
 			t.Errorf("inbox %q, sent %v; want %q and as many delivered", got, s.states(), want)
 		}
+	}
+}
+
+// Boards with different firmware understand each other; that of RNode makes
+// the link byte itself.
+func TestMixedBoards(t *testing.T) {
+	var near *boardtest.Board
+	var far *boardtest.RNode
+	near = boardtest.New(t, func(packet []byte) { far.Deliver(packet[1:], -90, 5) })
+	far = boardtest.NewRNode(t, 160*time.Millisecond, func(packet []byte) { near.Deliver(append([]byte{0x50}, packet...), -91, 4.5) })
+	a := newStation(t, nil, func(c *Config) { c.Radio = "serial:" + near.Path() })
+	b := newStation(t, nil, func(c *Config) { c.Radio = "rnode:" + far.Path() })
+	b.run()
+	a.run()
+	a.send(b.node, "hello")
+	b.send(a.node, "and back")
+	await(t, time.Minute, "delivery", func() bool { return a.states()["delivered"] == 1 && b.states()["delivered"] == 1 })
+	if got := append(b.inbox(), a.inbox()...); !slices.Equal(got, []string{"hello", "and back"}) {
+		t.Errorf("inboxes %q", got)
 	}
 }
 

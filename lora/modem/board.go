@@ -8,14 +8,6 @@ import (
 	"lorrent/lora/kiss"
 )
 
-const (
-	pingEvery  = 500 * time.Millisecond
-	openWait   = 10 * time.Second // a board that restarts when opened takes 1 to 4 s
-	replyWait  = time.Second
-	replyTries = 3
-	checkEvery = 20 * time.Second
-)
-
 // board drives a MeshCore KISS modem. The board takes one request at a time
 // and its answers do not name the request, so exchanges are strictly one
 // after the other.
@@ -75,6 +67,7 @@ func (b *board) dispatch(message kiss.Message) {
 	default:
 		select {
 		case b.answers <- message:
+			b.stir()
 		default: // a board that babbles answers to nothing
 			b.badFrames.Add(1)
 		}
@@ -84,23 +77,7 @@ func (b *board) dispatch(message kiss.Message) {
 // watch asks an idle board now and then whether it still has its settings. A
 // board behind a USB serial chip may restart without the host noticing, and
 // then listens on its default frequency.
-func (b *board) watch() {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-b.gone:
-			return
-		case <-ticker.C:
-		}
-		select {
-		case <-b.turn:
-			b.check(context.Background()) // ends with the link, like all exchanges
-			b.turn <- struct{}{}
-		default: // in use, so its answers are seen to
-		}
-	}
-}
+func (b *board) watch() { b.everyCheck(b.check) }
 
 // check needs the turn.
 func (b *board) check(ctx context.Context) {

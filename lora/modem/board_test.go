@@ -35,7 +35,7 @@ func overLinks(t *testing.T, test func(t *testing.T, b *boardtest.Board, open fu
 	t.Run("serial", func(t *testing.T) {
 		sent := make(chan []byte, 100)
 		b := boardtest.New(t, func(p []byte) { sent <- p })
-		test(t, b, func() (Modem, error) { return OpenSerial(testContext(t), b.Path(), 0, testRadio()) }, sent)
+		test(t, b, func() (Modem, error) { return Open(testContext(t), "meshcore", b.Path(), testRadio()) }, sent)
 	})
 	t.Run("tcp", func(t *testing.T) {
 		sent := make(chan []byte, 100)
@@ -105,7 +105,7 @@ func TestConfigureRefused(t *testing.T) {
 			if test.radio != nil {
 				test.radio(&radio)
 			}
-			m, err := OpenSerial(testContext(t), b.Path(), 0, radio)
+			m, err := Open(testContext(t), "meshcore", b.Path(), radio)
 			if err == nil {
 				m.Close()
 				t.Fatal("opened")
@@ -114,7 +114,7 @@ func TestConfigureRefused(t *testing.T) {
 				t.Errorf("error %q, want %q in it", err, test.want)
 			}
 			b.Behave(boardtest.Behaviour{})
-			mustOpen(t, func() (Modem, error) { return OpenSerial(testContext(t), b.Path(), 0, testRadio()) })
+			mustOpen(t, func() (Modem, error) { return Open(testContext(t), "meshcore", b.Path(), testRadio()) })
 		})
 	}
 }
@@ -223,7 +223,7 @@ func TestBootGarbage(t *testing.T) {
 			var m Modem
 			go func() {
 				var err error
-				m, err = OpenSerial(testContext(t), b.Path(), 0, testRadio())
+				m, err = Open(testContext(t), "meshcore", b.Path(), testRadio())
 				opened <- err
 			}()
 			for range 3 {
@@ -411,7 +411,7 @@ func TestSendConcurrently(t *testing.T) {
 			t.Error("two packets at once")
 		}
 	})
-	m = mustOpen(t, func() (Modem, error) { return OpenSerial(testContext(t), b.Path(), 0, testRadio()) })
+	m = mustOpen(t, func() (Modem, error) { return Open(testContext(t), "meshcore", b.Path(), testRadio()) })
 	results := make(chan error)
 	for i := range 20 {
 		go func() { results <- m.Send(testContext(t), fmt.Appendf(nil, "packet %d", i)) }()

@@ -35,34 +35,20 @@ func (b *board) forget() {
 	}
 }
 
-// hello pings until the board answers: it may have restarted when the port
-// was opened, and the first ping may have ended some half frame.
+// hello pings until the board answers.
 func (b *board) hello(ctx context.Context) error {
-	give := time.NewTimer(openWait)
-	defer give.Stop()
-	again := time.NewTicker(pingEvery)
-	defer again.Stop()
-	for {
-		if err := b.write(kiss.Query(kiss.SubPing).Append(nil)); err != nil {
-			return fmt.Errorf("ping board: %w", err)
-		}
-		for waiting := true; waiting; {
+	return b.knock(ctx, kiss.Query(kiss.SubPing).Append(nil), func() bool {
+		for {
 			select {
 			case m := <-b.answers:
 				if q, ok := m.(kiss.Query); ok && kiss.Sub(q) == kiss.SubPong {
-					return nil
+					return true
 				}
-			case <-again.C:
-				waiting = false
-			case <-give.C:
-				return fmt.Errorf("ping board: no answer within %v: %w", openWait, ErrGone)
-			case <-b.gone:
-				return fmt.Errorf("ping board: %w", b.err())
-			case <-ctx.Done():
-				return fmt.Errorf("ping board: %w", ctx.Err())
+			default:
+				return false
 			}
 		}
-	}
+	})
 }
 
 // ask sends a request and waits for the answer that accept knows. It asks

@@ -37,14 +37,21 @@ func newInbox() *inbox {
 // put queues a packet heard at a time, and drops the oldest when there is no
 // room.
 func (b *inbox) put(packet []byte, at time.Time) {
+	b.add(Received{Packet: packet, RSSIdBm: math.NaN(), SNRdB: math.NaN(), At: at}, true)
+}
+
+// putWhole is put for a packet that no description follows.
+func (b *inbox) putWhole(r Received) { b.add(r, false) }
+
+func (b *inbox) add(r Received, waiting bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.queue) == inboxSize {
 		b.queue = append(b.queue[:0], b.queue[1:]...)
 		b.dropped++
 	}
-	b.queue = append(b.queue, Received{Packet: packet, RSSIdBm: math.NaN(), SNRdB: math.NaN(), At: at})
-	b.waiting = true
+	b.queue = append(b.queue, r)
+	b.waiting = waiting
 	b.signal()
 }
 

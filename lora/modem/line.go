@@ -22,8 +22,14 @@ var (
 	ErrLocked = errors.New("in use by another process")
 )
 
-// writeWait is for the longest frame, 45 ms at 115200 Bd.
-const writeWait = 2 * time.Second
+const (
+	pingEvery  = 500 * time.Millisecond
+	openWait   = 10 * time.Second // a board that restarts when opened takes 1 to 4 s
+	replyWait  = time.Second
+	replyTries = 3
+	writeWait  = 2 * time.Second // for the longest frame, 45 ms at 115200 Bd
+	checkEvery = 20 * time.Second
+)
 
 // link is a board's byte stream. Close must unblock Read and Write.
 type link interface {
@@ -55,6 +61,8 @@ type line struct {
 	mu    sync.Mutex
 	cause error // why gone is closed
 
+	wake chan struct{} // holds one token: the reader has something for knock
+
 	// turn holds one token. Who has taken it may talk to the board and owns
 	// what the driver says it does.
 	turn chan struct{}
@@ -62,7 +70,10 @@ type line struct {
 
 // newLine makes a line whose turn is taken until the first release.
 func newLine(name string, port link) *line {
-	return &line{name: name, link: port, in: newInbox(), gone: make(chan struct{}), turn: make(chan struct{}, 1)}
+	return &line{
+		name: name, link: port, in: newInbox(), gone: make(chan struct{}),
+		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+	}
 }
 
 func (l *line) String() string { return l.name }
@@ -144,4 +155,64 @@ func (l *line) write(frame []byte) error {
 		return l.err()
 	}
 	return nil
+}
+
+// stir lets knock look again.
+func (l *line) stir() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// knock sends a request every half second until answered says that the board
+// has answered: it may have restarted when the port was opened, and the first
+// request may have ended some half frame.
+func (l *line) knock(ctx context.Context, request []byte, answered func() bool) error {
+	give := time.NewTimer(openWait)
+	defer give.Stop()
+	again := time.NewTicker(pingEvery)
+	defer again.Stop()
+	for {
+		if err := l.write(request); err != nil {
+			return fmt.Errorf("ping board: %w", err)
+		}
+		for waiting := true; waiting; {
+			select {
+			case <-l.wake:
+				if answered() {
+					return nil
+				}
+			case <-again.C:
+				waiting = false
+			case <-give.C:
+				return fmt.Errorf("ping board: no answer within %v: %w", openWait, ErrGone)
+			case <-l.gone:
+				return fmt.Errorf("ping board: %w", l.err())
+			case <-ctx.Done():
+				return fmt.Errorf("ping board: %w", ctx.Err())
+			}
+		}
+	}
+}
+
+// everyCheck calls check with the turn now and then while nobody else talks to
+// the board, whose answers would be seen to then. It returns when the link is
+// gone, which ends exchanges under way as well.
+func (l *line) everyCheck(check func(context.Context)) {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.gone:
+			return
+		case <-ticker.C:
+		}
+		select {
+		case <-l.turn:
+			check(context.Background())
+			l.release()
+		default:
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package modem
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,31 +8,6 @@ import (
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
 )
-
-// DefaultBaud is the speed of the MeshCore KISS modem firmware.
-const DefaultBaud = 115200
-
-// OpenSerial opens a board at a serial port, 8N1 without flow control, waits
-// up to ten seconds until it answers, and configures it. A baud of 0 means
-// DefaultBaud. The port is locked against other processes: ErrLocked.
-func OpenSerial(ctx context.Context, path string, baud int, radio Radio) (Modem, error) {
-	if baud == 0 {
-		baud = DefaultBaud
-	}
-	port, err := openPort(path, baud)
-	if err != nil {
-		return nil, fmt.Errorf("open serial port %s: %w", path, err)
-	}
-	b, err := start(ctx, "serial:"+path, port)
-	if err != nil {
-		return nil, fmt.Errorf("open board at %s: %w", path, err)
-	}
-	if err := b.Configure(ctx, radio); err != nil {
-		b.Close()
-		return nil, fmt.Errorf("open board at %s: %w", path, err)
-	}
-	return b, nil
-}
 
 // serialLink reads and writes through a file of its own while the library
 // holds the port's mode. The library's Write has no deadline, and its Close

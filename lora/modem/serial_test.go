@@ -15,9 +15,9 @@ import (
 
 func TestSerialLocked(t *testing.T) {
 	b := boardtest.New(t, nil)
-	m := mustOpen(t, func() (Modem, error) { return OpenSerial(testContext(t), b.Path(), 0, testRadio()) })
+	m := mustOpen(t, func() (Modem, error) { return Open(testContext(t), "meshcore", b.Path(), testRadio()) })
 	for range 2 {
-		if second, err := OpenSerial(testContext(t), b.Path(), 0, testRadio()); !errors.Is(err, ErrLocked) {
+		if second, err := Open(testContext(t), "meshcore", b.Path(), testRadio()); !errors.Is(err, ErrLocked) {
 			if err == nil {
 				second.Close()
 			}
@@ -28,12 +28,12 @@ func TestSerialLocked(t *testing.T) {
 		t.Errorf("Send after others tried to open: %v", err)
 	}
 	m.Close()
-	mustOpen(t, func() (Modem, error) { return OpenSerial(testContext(t), b.Path(), 0, testRadio()) })
+	mustOpen(t, func() (Modem, error) { return Open(testContext(t), "meshcore", b.Path(), testRadio()) })
 }
 
 func TestSerialMode(t *testing.T) {
 	b := boardtest.New(t, nil)
-	mustOpen(t, func() (Modem, error) { return OpenSerial(testContext(t), b.Path(), 0, testRadio()) })
+	mustOpen(t, func() (Modem, error) { return Open(testContext(t), "meshcore", b.Path(), testRadio()) })
 	file, err := os.OpenFile(b.Path(), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil && !errors.Is(err, unix.EBUSY) {
 		t.Fatal(err)
@@ -73,12 +73,12 @@ func TestSerialOpenErrors(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			m, err := OpenSerial(testContext(t), test.path, 0, testRadio())
+			m, err := Open(testContext(t), "meshcore", test.path, testRadio())
 			if err == nil {
 				m.Close()
 			}
 			if !errors.Is(err, test.want) {
-				t.Errorf("OpenSerial() = %v, want %v", err, test.want)
+				t.Errorf("Open() = %v, want %v", err, test.want)
 			}
 		})
 	}

@@ -1,19 +1,13 @@
-// Package boardtest is a board for tests: it speaks the MeshCore KISS modem
-// protocol on a real pseudo-terminal or on TCP, and misbehaves on request.
-// Its radio is a function, so tests can join several boards by an air of
-// their own. Only tests may import it.
 package boardtest
 
 import (
 	"io"
-	"sync"
 	"testing"
-	"time"
 
 	"lorrent/lora/kiss"
 )
 
-// Behaviour is how a board deviates from the protocol. The zero value does
+// Behaviour is how a MeshCore board deviates from the protocol. The zero value does
 // not.
 type Behaviour struct {
 	Silent    bool           // reads, but answers and transmits nothing
@@ -26,17 +20,13 @@ type Behaviour struct {
 	Halves    bool           // writes everything in two pieces
 }
 
-// Board is a simulated board. Its methods may be called at any time.
+// Board is a board with the MeshCore KISS modem firmware. Its methods may be
+// called at any time.
 type Board struct {
-	t          testing.TB
-	path       string
+	wire
 	onTransmit func(packet []byte)
-	hangUp     func()
-	running    sync.WaitGroup
 
 	// guarded by mu
-	mu         sync.Mutex
-	stream     io.Writer // nil while nobody is connected
 	behaviour  Behaviour
 	radio      kiss.Radio
 	powerDBm   int8
@@ -46,23 +36,19 @@ type Board struct {
 	stats      kiss.Stats
 }
 
-func newBoard(t testing.TB, onTransmit func([]byte)) *Board {
+func newBoard(onTransmit func([]byte)) *Board {
 	return &Board{
-		t:          t,
 		onTransmit: onTransmit,
 		settings:   make(map[kiss.Command]byte),
 		asked:      make(map[kiss.Sub]int),
 	}
 }
 
-// Path is where the board is: the path of a terminal, or HOST:PORT.
-func (b *Board) Path() string { return b.path }
-
 // Behave changes how the board deviates from the protocol.
 func (b *Board) Behave(how Behaviour) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.behaviour = how
+	b.behaviour, b.halves = how, how.Halves
 }
 
 // Deliver makes the board hear a packet: it passes it to the host with its
@@ -80,13 +66,6 @@ func (b *Board) Deliver(packet []byte, rssidBm, snrdB float64) {
 	b.write(frames)
 }
 
-// Write puts bytes on the link as they are.
-func (b *Board) Write(raw []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.write(raw)
-}
-
 // Reboot makes the board forget its settings and print boot messages, as one
 // behind a serial chip does; the link stays.
 func (b *Board) Reboot() {
@@ -95,12 +74,6 @@ func (b *Board) Reboot() {
 	b.radio, b.powerDBm, b.stats = kiss.Radio{}, 0, kiss.Stats{}
 	clear(b.settings)
 	b.write([]byte("ets Jul 29 2019 12:21:46\r\n\r\nrst:0x1 (POWERON_RESET),boot:0x13\r\n\xff\x00\xc0\xdb"))
-}
-
-// Unplug ends the link at once and for good.
-func (b *Board) Unplug() {
-	b.hangUp()
-	b.running.Wait()
 }
 
 // Radio tells frequency, modulation and power in effect, zero before they
@@ -129,44 +102,21 @@ func (b *Board) Asked(sub kiss.Sub) int {
 // Serve runs the board on a stream until it ends: for tests that bring their
 // own, like net.Pipe.
 func (b *Board) Serve(stream io.ReadWriter) {
-	b.mu.Lock()
-	b.stream = stream
-	b.mu.Unlock()
+	defer b.connect(stream)()
 	frames := kiss.NewDecoder(stream)
 	for {
 		frame, err := frames.Next()
 		if err != nil {
-			break
+			return
 		}
 		if message, err := kiss.Parse(frame); err == nil {
 			b.handle(message)
 		}
 	}
-	b.mu.Lock()
-	if b.stream == stream {
-		b.stream = nil
-	}
-	b.mu.Unlock()
 }
 
 // NewDetached makes a board without a link of its own, for Serve.
-func NewDetached(t testing.TB, onTransmit func([]byte)) *Board { return newBoard(t, onTransmit) }
-
-// write needs mu. Errors mean that the host has gone, which boards do not
-// mind.
-func (b *Board) write(raw []byte) {
-	if b.stream == nil {
-		return
-	}
-	if d, ok := b.stream.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		_ = d.SetWriteDeadline(time.Now().Add(5 * time.Second)) // a host that does not read
-	}
-	if b.behaviour.Halves && len(raw) > 1 {
-		_, _ = b.stream.Write(raw[:len(raw)/2])
-		raw = raw[len(raw)/2:]
-	}
-	_, _ = b.stream.Write(raw)
-}
+func NewDetached(_ testing.TB, onTransmit func([]byte)) *Board { return newBoard(onTransmit) }
 
 func (b *Board) handle(message kiss.Message) {
 	if packet, ok := message.(kiss.Data); ok {
