@@ -54,7 +54,7 @@ func FuzzReader(f *testing.F) {
 					t.Fatalf("block at %d differs", out)
 				}
 				out += len(dst)
-			case Extended, Bitfield:
+			case Extended, Bitfield, HashRequest, Hashes, HashReject:
 				head := 5
 				if m.ID == Extended {
 					head = 6

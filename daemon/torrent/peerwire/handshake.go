@@ -33,6 +33,7 @@ const (
 	extensionByte, extensionBit = 5, 0x10 // BEP 10
 	fastByte, fastBit           = 7, 0x04 // BEP 6
 	dhtByte, dhtBit             = 7, 0x01 // BEP 5
+	v2Byte, v2Bit               = 7, 0x10 // BEP 52
 )
 
 // NewHandshake offers the extension protocol and the fast extension.
@@ -48,6 +49,17 @@ func (h Handshake) Extended() bool { return h.Reserved[extensionByte]&extensionB
 
 // Fast reports whether the sender speaks BEP 6.
 func (h Handshake) Fast() bool { return h.Reserved[fastByte]&fastBit != 0 }
+
+// WithV2 says that the sender speaks BitTorrent v2, and has the torrent as a v2
+// one too.
+func (h Handshake) WithV2() Handshake {
+	h.Reserved[v2Byte] |= v2Bit
+	return h
+}
+
+// V2 reports whether the sender may be answered with the v2 info hash of a
+// hybrid torrent.
+func (h Handshake) V2() bool { return h.Reserved[v2Byte]&v2Bit != 0 }
 
 // DHT reports whether the sender runs a DHT node.
 func (h Handshake) DHT() bool { return h.Reserved[dhtByte]&dhtBit != 0 }

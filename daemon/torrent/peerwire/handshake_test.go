@@ -23,6 +23,9 @@ func TestGoldenHandshake(t *testing.T) {
 	if len(want) != HandshakeLen {
 		t.Errorf("HandshakeLen is %d, not %d", HandshakeLen, len(want))
 	}
+	if got := h.WithV2().Bytes(); got[27] != 0x14 || !h.WithV2().V2() || h.V2() {
+		t.Errorf("with v2: %q", got)
+	}
 	read, err := ReadHandshake(iotest.OneByteReader(strings.NewReader(want)))
 	if err != nil || read != h {
 		t.Errorf("read back %+v, %v", read, err)
@@ -31,22 +34,23 @@ func TestGoldenHandshake(t *testing.T) {
 
 func TestHandshakeBits(t *testing.T) {
 	cases := []struct {
-		name                string
-		reserved            string
-		extended, fast, dht bool
+		name                    string
+		reserved                string
+		extended, fast, dht, v2 bool
 	}{
-		{"nothing", "0000000000000000", false, false, false},
-		{"extension protocol", "0000000000100000", true, false, false},
-		{"fast extension", "0000000000000004", false, true, false},
-		{"DHT", "0000000000000001", false, false, true},
-		{"all and more", "ffffffffffffffff", true, true, true},
-		{"everything else", "ffffffffffeffffa", false, false, false},
+		{"nothing", "0000000000000000", false, false, false, false},
+		{"extension protocol", "0000000000100000", true, false, false, false},
+		{"fast extension", "0000000000000004", false, true, false, false},
+		{"DHT", "0000000000000001", false, false, true, false},
+		{"v2", "0000000000000010", false, false, false, true},
+		{"all and more", "ffffffffffffffff", true, true, true, true},
+		{"everything else", "ffffffffffefffea", false, false, false, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			h := Handshake{Reserved: [8]byte(unhex(t, c.reserved))}
-			if h.Extended() != c.extended || h.Fast() != c.fast || h.DHT() != c.dht {
-				t.Errorf("extended %v, fast %v, DHT %v", h.Extended(), h.Fast(), h.DHT())
+			if h.Extended() != c.extended || h.Fast() != c.fast || h.DHT() != c.dht || h.V2() != c.v2 {
+				t.Errorf("extended %v, fast %v, DHT %v, v2 %v", h.Extended(), h.Fast(), h.DHT(), h.V2())
 			}
 		})
 	}

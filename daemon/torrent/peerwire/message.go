@@ -3,12 +3,16 @@
 // without a second copy.
 //
 // Specifications: BEP 3 (protocol), BEP 6 (fast extension), BEP 10 (extension
-// protocol), BEP 5 (the port message). Integers are big-endian. The package
+// protocol), BEP 5 (the port message), BEP 52 (hash messages). Integers are big-endian. The package
 // knows nothing about torrents: whether an index exists is its caller's
 // business, whether a length can be is its own.
 package peerwire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"lorrent/daemon/torrent/hashtree"
+)
 
 // ID is the type byte of a message.
 type ID uint8
@@ -32,7 +36,17 @@ const (
 	Reject        ID = 16
 	AllowedFast   ID = 17
 	Extended      ID = 20
+	HashRequest   ID = 21
+	Hashes        ID = 22
+	HashReject    ID = 23
 	KeepAlive     ID = 255
+)
+
+// The hash messages of BEP 52 are as long as this, and Hashes at most as long as
+// its limit. What is in them is package hashtree's business.
+const (
+	hashRequestLen = 1 + hashtree.RequestLen
+	maxHashes      = 1 + hashtree.MaxAnswer
 )
 
 // BlockSize is the largest block that is asked for and served: 16 KiB, the
@@ -86,5 +100,12 @@ func AppendBitfield(b, bits []byte) []byte {
 func AppendExtended(b []byte, extension uint8, payload []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(2+len(payload)))
 	b = append(b, byte(Extended), extension)
+	return append(b, payload...)
+}
+
+// AppendHash appends a hash message: HashRequest, Hashes or HashReject.
+func AppendHash(b []byte, id ID, payload []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(1+len(payload)))
+	b = append(b, byte(id))
 	return append(b, payload...)
 }

@@ -16,6 +16,23 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
+// The payload of hash messages: pieces root, base layer, index, length, proof
+// layers.
+const (
+	someSum     = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+	hashPayload = someSum + "00000002 00000200 00000100 00000009"
+)
+
+var hashBytes, sumBytes = mustHex(hashPayload), mustHex(someSum)
+
+func mustHex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 // golden is every message as it lies on the wire.
 var golden = []struct {
 	name    string
@@ -39,6 +56,9 @@ var golden = []struct {
 	{"have none", "00000001 0f", AppendMessage(nil, HaveNone), Message{ID: HaveNone}},
 	{"reject", "0000000d 10 ffffffff fffffffe fffffffd", AppendBlock(nil, Reject, 0xffffffff, 0xfffffffe, 0xfffffffd), Message{ID: Reject, Index: 0xffffffff, Begin: 0xfffffffe, Length: 0xfffffffd}},
 	{"allowed fast", "00000005 11 00000009", AppendIndex(nil, AllowedFast, 9), Message{ID: AllowedFast, Index: 9}},
+	{"hash request", "00000031 15" + hashPayload, AppendHash(nil, HashRequest, hashBytes), Message{ID: HashRequest, Bytes: hashBytes}},
+	{"hashes", "00000051 16" + hashPayload + someSum, AppendHash(nil, Hashes, append(hashBytes[:48:48], sumBytes...)), Message{ID: Hashes, Bytes: append(hashBytes[:48:48], sumBytes...)}},
+	{"hash reject", "00000031 17" + hashPayload, AppendHash(nil, HashReject, hashBytes), Message{ID: HashReject, Bytes: hashBytes}},
 	{"extended", "00000004 14 00 6465", AppendExtended(nil, 0, []byte("de")), Message{ID: Extended, Extension: 0, Bytes: []byte("de")}},
 }
 

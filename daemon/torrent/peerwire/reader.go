@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+
+	"lorrent/daemon/torrent/hashtree"
 )
 
 // MaxExtended bounds an extension message. The largest honest ones are a
@@ -16,8 +18,8 @@ const MaxExtended = 64 * 1024
 // what lies in it of a block has to be copied once more.
 const readBuffer = 4 * 1024
 
-// Message is one decoded message. Bytes is the payload of a bitfield or an
-// extension message (without its extension number, which is in Extension) and
+// Message is one decoded message. Bytes is the payload of a bitfield, a hash
+// message or an extension message (without its extension number, which is in Extension) and
 // is valid until the next call of Next.
 type Message struct {
 	ID        ID
@@ -120,6 +122,13 @@ func (r *Reader) checkLength(id ID, length uint32) error {
 		want = 13
 	case Port:
 		want = 3
+	case HashRequest, HashReject:
+		want = hashRequestLen
+	case Hashes:
+		if length < hashRequestLen || length > maxHashes || (length-hashRequestLen)%hashtree.Size != 0 {
+			return violation("hashes message of %d bytes", length)
+		}
+		return nil
 	case Bitfield:
 		if r.maxBitfield < 0 && length > uint32(1-r.maxBitfield) {
 			return violation("bitfield of %d bytes", length-1)
@@ -176,7 +185,7 @@ func (r *Reader) decode(id ID, n int) (Message, error) {
 		m.Length = binary.BigEndian.Uint32(p[8:])
 	case Extended:
 		m.Extension, m.Bytes = p[0], p[1:]
-	case Bitfield:
+	case Bitfield, HashRequest, Hashes, HashReject:
 		m.Bytes = p
 	}
 	return m, nil

@@ -74,6 +74,7 @@ func TestReaderRefusesLengths(t *testing.T) {
 	fixed := map[ID]uint32{
 		Choke: 1, Unchoke: 1, Interested: 1, NotInterested: 1, HaveAll: 1, HaveNone: 1,
 		Have: 5, Suggest: 5, AllowedFast: 5, Request: 13, Cancel: 13, Reject: 13, Port: 3, Bitfield: 4,
+		HashRequest: 49, HashReject: 49,
 	}
 	type test struct {
 		id     ID
@@ -93,7 +94,10 @@ func TestReaderRefusesLengths(t *testing.T) {
 	for _, length := range []uint32{1, MaxExtended + 1, 0xffffffff} {
 		cases = append(cases, test{Extended, length})
 	}
-	for _, id := range []ID{10, 18, 21, 99, 254, 255} {
+	for _, length := range []uint32{1, 48, 50, 49 + 33, maxHashes + 32, 0xffffffff} {
+		cases = append(cases, test{Hashes, length})
+	}
+	for _, id := range []ID{10, 18, 24, 99, 254, 255} {
 		cases = append(cases, test{id, readBuffer + 1}, test{id, 0xffffffff})
 	}
 	for _, c := range cases {
@@ -110,7 +114,7 @@ func TestReaderRefusesLengths(t *testing.T) {
 
 func TestReaderSkipsWhatItDoesNotKnow(t *testing.T) {
 	var wire []byte
-	for _, id := range []ID{10, 18, 21, 99, 254, 255} {
+	for _, id := range []ID{10, 18, 24, 99, 254, 255} {
 		wire = append(wire, message(1, id, 0)...)
 		wire = append(wire, message(readBuffer, id, readBuffer-1)...)
 	}
