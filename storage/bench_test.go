@@ -17,7 +17,7 @@ func benchDB(b *testing.B, n int) *DB {
 	b.Cleanup(func() { db.Close() })
 	info := bytes.Repeat([]byte("x"), 20*1000)
 	for i := range n {
-		if err := db.AddTorrent(sample(i), info, sampleResume(i)); err != nil {
+		if err := db.AddTorrent(sample(i), Metadata{Info: info}, sampleResume(i)); err != nil {
 			b.Fatal(err)
 		}
 	}

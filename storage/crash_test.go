@@ -58,7 +58,7 @@ func childTorrent(db *DB, i int) {
 	if r, err := db.Resume(torrent.InfoHash); err == nil {
 		first = r.VerifiedBytes + 1
 	} else {
-		report(db.AddTorrent(torrent, []byte(fmt.Sprint("info ", i)), Resume{}), "t %d", i)
+		report(db.AddTorrent(torrent, Metadata{Info: []byte(fmt.Sprint("info ", i))}, Resume{}), "t %d", i)
 	}
 	for v := first; ; v++ {
 		r := Resume{Bitfield: binary.BigEndian.AppendUint64(nil, uint64(v)), VerifiedBytes: v, Writing: true}

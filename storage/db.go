@@ -13,11 +13,12 @@
 //   - Functions given to UpdateTorrent and UpdateMessage run inside the write
 //     transaction: they compute, and must not call the DB.
 //
-// Buckets, version 1 (integers in keys are big-endian, so that keys sort):
+// Buckets, version 2 (integers in keys are big-endian, so that keys sort):
 //
 //	meta        version → decimal, running → when the process that has not closed it started
 //	torrents    info hash → JSON of Torrent
 //	infos       info hash → info dict, verbatim
+//	layers      info hash → piece layers of v2 torrents, hashes one after the other; version 2
 //	resume      info hash → see encodeResume
 //	messages    sequence → JSON of Message
 //	message_ids length of ID, ID, sender → sequence; messages there are already

@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/anacrolix/torrent/bencode"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -13,6 +15,7 @@ var (
 	bucketMeta       = []byte("meta")
 	bucketTorrents   = []byte("torrents")
 	bucketInfos      = []byte("infos")
+	bucketLayers     = []byte("layers")
 	bucketResume     = []byte("resume")
 	bucketMessages   = []byte("messages")
 	bucketMessageIDs = []byte("message_ids")
@@ -25,7 +28,10 @@ var (
 	keyRunning = []byte("running")
 )
 
-func buckets() [][]byte {
+// buckets are those of the newest version.
+func buckets() [][]byte { return append(buckets1(), bucketLayers) }
+
+func buckets1() [][]byte {
 	return [][]byte{
 		bucketTorrents, bucketInfos, bucketResume, bucketMessages, bucketMessageIDs,
 		bucketDirections, bucketPeers, bucketOutbox, bucketSettings,
@@ -38,16 +44,42 @@ type migration func(*bolt.Tx) error
 // ladder holds the migrations in order: the first makes version 1 of an empty
 // file. To change the schema, append one; never edit one that was released.
 func ladder() []migration {
-	return []migration{createBuckets}
+	return []migration{createBuckets, addV2}
 }
 
 func createBuckets(tx *bolt.Tx) error {
-	for _, name := range buckets() {
+	for _, name := range buckets1() {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addV2 makes version 2: piece layers, and the v2 hash of torrents that turn out
+// to have one. Until then such a torrent was known by its v1 hash alone.
+func addV2(tx *bolt.Tx) error {
+	if _, err := tx.CreateBucket(bucketLayers); err != nil {
+		return err
+	}
+	infos := tx.Bucket(bucketInfos)
+	if infos == nil || tx.Bucket(bucketTorrents) == nil {
+		return nil // damaged; migrate says so
+	}
+	return infos.ForEach(func(key, info []byte) error {
+		var fields struct {
+			Version int `bencode:"meta version"`
+		}
+		if bencode.Unmarshal(info, &fields) != nil || fields.Version != 2 || len(key) != 20 {
+			return nil // v1, or nothing to be made of it
+		}
+		t, err := getTorrent(tx, [20]byte(key))
+		if err != nil {
+			return nil // damaged or missing; Torrents reports it
+		}
+		t.HashV2 = fmt.Sprintf("%x", sha256.Sum256(info))
+		return putTorrent(tx, &t)
+	})
 }
 
 // prepare climbs the ladder, notes how the last process left the file and marks

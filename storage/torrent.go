@@ -12,7 +12,9 @@ import (
 // Torrent is the small record of a torrent, from which a list is made without
 // touching its info dict.
 type Torrent struct {
-	InfoHash    [20]byte   `json:"-"` // the key
+	InfoHash    [20]byte   `json:"-"`               // the key: v1, or the v2 hash cut short
+	HashV1      string     `json:"hashV1,omitzero"` // 40 hex digits, when known and not the key
+	HashV2      string     `json:"hashV2,omitzero"` // 64 hex digits, when known
 	Name        string     `json:"name"`
 	Dir         string     `json:"dir"` // download root
 	TotalBytes  int64      `json:"totalBytes"`
@@ -44,10 +46,16 @@ func (t *Torrent) follow(r *Resume) {
 	}
 }
 
-// AddTorrent stores a torrent with its verbatim info dict and its first resume
-// record, all or nothing. The info dict may be missing (nil, with NumPieces 0)
-// until SetInfo. The error is ErrExists when the torrent is there.
-func (db *DB) AddTorrent(t Torrent, info []byte, r Resume) error {
+// Metadata is what a torrent is described by.
+type Metadata struct {
+	Info   []byte // info dict, verbatim
+	Layers []byte // piece layers (BEP 52) of its files in torrent order; nil when there are none
+}
+
+// AddTorrent stores a torrent with its metadata and its first resume record, all
+// or nothing. The metadata may be missing (zero, with NumPieces 0) until SetInfo.
+// The error is ErrExists when the torrent is there.
+func (db *DB) AddTorrent(t Torrent, m Metadata, r Resume) error {
 	t.follow(&r)
 	err := db.update(func(tx *bolt.Tx) error {
 		if tx.Bucket(bucketTorrents).Get(t.InfoHash[:]) != nil {
@@ -56,15 +64,15 @@ func (db *DB) AddTorrent(t Torrent, info []byte, r Resume) error {
 		if err := putTorrent(tx, &t); err != nil {
 			return err
 		}
-		return putInfo(tx, t.InfoHash, info, &r)
+		return putInfo(tx, t.InfoHash, m, &r)
 	})
 	return torrentError("add", t.InfoHash, err)
 }
 
-// SetInfo stores the info dict of a torrent that had none, with its first
+// SetInfo stores the metadata of a torrent that had none, with its first
 // resume record and what fn changes in its record, all or nothing. fn must not
 // call the DB. The errors are ErrNotFound, and ErrExists when it had one.
-func (db *DB) SetInfo(hash [20]byte, info []byte, r Resume, fn func(*Torrent)) error {
+func (db *DB) SetInfo(hash [20]byte, m Metadata, r Resume, fn func(*Torrent)) error {
 	err := db.update(func(tx *bolt.Tx) error {
 		t, err := getTorrent(tx, hash)
 		if err != nil {
@@ -79,14 +87,19 @@ func (db *DB) SetInfo(hash [20]byte, info []byte, r Resume, fn func(*Torrent)) e
 		if err := putTorrent(tx, &t); err != nil {
 			return err
 		}
-		return putInfo(tx, hash, info, &r)
+		return putInfo(tx, hash, m, &r)
 	})
 	return torrentError("store info dict of", hash, err)
 }
 
-func putInfo(tx *bolt.Tx, hash [20]byte, info []byte, r *Resume) error {
-	if info != nil {
-		if err := tx.Bucket(bucketInfos).Put(hash[:], info); err != nil {
+func putInfo(tx *bolt.Tx, hash [20]byte, m Metadata, r *Resume) error {
+	if m.Info != nil {
+		if err := tx.Bucket(bucketInfos).Put(hash[:], m.Info); err != nil {
+			return err
+		}
+	}
+	if m.Layers != nil {
+		if err := tx.Bucket(bucketLayers).Put(hash[:], m.Layers); err != nil {
 			return err
 		}
 	}
@@ -108,12 +121,24 @@ func (db *DB) UpdateTorrent(hash [20]byte, fn func(*Torrent)) error {
 	return torrentError("update", hash, err)
 }
 
-// RemoveTorrent forgets a torrent, its info dict and its resume record, damaged
+// SetLayers stores the piece layers of a torrent whose info dict is there. The
+// error is ErrNotFound when it is not.
+func (db *DB) SetLayers(hash [20]byte, layers []byte) error {
+	err := db.update(func(tx *bolt.Tx) error {
+		if tx.Bucket(bucketInfos).Get(hash[:]) == nil {
+			return ErrNotFound
+		}
+		return tx.Bucket(bucketLayers).Put(hash[:], layers)
+	})
+	return torrentError("store piece layers of", hash, err)
+}
+
+// RemoveTorrent forgets a torrent, its metadata and its resume record, damaged
 // ones too. The error is ErrNotFound when there is none of them.
 func (db *DB) RemoveTorrent(hash [20]byte) error {
 	err := db.update(func(tx *bolt.Tx) error {
 		found := false
-		for _, name := range [][]byte{bucketTorrents, bucketInfos, bucketResume} {
+		for _, name := range [][]byte{bucketTorrents, bucketInfos, bucketLayers, bucketResume} {
 			b := tx.Bucket(name)
 			found = found || b.Get(hash[:]) != nil
 			if err := b.Delete(hash[:]); err != nil {
@@ -151,15 +176,24 @@ func (db *DB) Torrents() (torrents []Torrent, problems []error) {
 // Info returns the info dict of a torrent, verbatim, or ErrNotFound, also when
 // it is not known yet.
 func (db *DB) Info(hash [20]byte) (info []byte, err error) {
+	if info, err = db.part(bucketInfos, hash); err == nil && info == nil {
+		err = ErrNotFound
+	}
+	return info, torrentError("read info dict of", hash, err)
+}
+
+// Layers returns the piece layers of a torrent, nil when there are none.
+func (db *DB) Layers(hash [20]byte) (layers []byte, err error) {
+	layers, err = db.part(bucketLayers, hash)
+	return layers, torrentError("read piece layers of", hash, err)
+}
+
+func (db *DB) part(bucket []byte, hash [20]byte) (value []byte, err error) {
 	err = db.view(func(tx *bolt.Tx) error {
-		value := tx.Bucket(bucketInfos).Get(hash[:])
-		if value == nil {
-			return ErrNotFound
-		}
-		info = slices.Clone(value)
+		value = slices.Clone(tx.Bucket(bucket).Get(hash[:]))
 		return nil
 	})
-	return info, torrentError("read info dict of", hash, err)
+	return value, err
 }
 
 func getTorrent(tx *bolt.Tx, hash [20]byte) (Torrent, error) {

@@ -37,10 +37,10 @@ func sampleResume(i int) Resume {
 func TestTorrentRoundTrip(t *testing.T) {
 	db := openTest(t)
 	want, info, resume := sample(5), bytes.Repeat([]byte("d4:name1:xe\x00\xff"), 1000), sampleResume(5)
-	if err := db.AddTorrent(want, info, resume); err != nil {
+	if err := db.AddTorrent(want, Metadata{Info: info}, resume); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.AddTorrent(want, []byte("other"), Resume{}); !errors.Is(err, ErrExists) {
+	if err := db.AddTorrent(want, Metadata{Info: []byte("other")}, Resume{}); !errors.Is(err, ErrExists) {
 		t.Errorf("second add: %v", err)
 	}
 	want.VerifiedBytes, want.DownloadedBytes, want.UploadedBytes, want.WastedBytes = 5, 10, 15, 20
@@ -64,7 +64,7 @@ func TestTorrentRoundTrip(t *testing.T) {
 func TestUpdateTorrent(t *testing.T) {
 	db := openTest(t)
 	hash := sample(5).InfoHash
-	if err := db.AddTorrent(sample(5), []byte("d"), Resume{}); err != nil {
+	if err := db.AddTorrent(sample(5), Metadata{Info: []byte("d")}, Resume{}); err != nil {
 		t.Fatal(err)
 	}
 	err := db.UpdateTorrent(hash, func(t *Torrent) { t.Stopped, t.Error, t.InfoHash = true, "broken", [20]byte{1} })
@@ -95,7 +95,7 @@ func TestMissingTorrent(t *testing.T) {
 func TestRemoveTorrentTakesEverything(t *testing.T) {
 	db := openTest(t)
 	for i := range 2 {
-		if err := db.AddTorrent(sample(i), []byte("d"), sampleResume(i)); err != nil {
+		if err := db.AddTorrent(sample(i), Metadata{Info: []byte("d")}, sampleResume(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestRemoveTorrentTakesEverything(t *testing.T) {
 func TestDamagedTorrentCostsOnlyItself(t *testing.T) {
 	db := openTest(t)
 	for i := range 3 {
-		if err := db.AddTorrent(sample(i), []byte("d"), sampleResume(i)); err != nil {
+		if err := db.AddTorrent(sample(i), Metadata{Info: []byte("d")}, sampleResume(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestDamagedTorrentCostsOnlyItself(t *testing.T) {
 func TestSaveResumeKeepsTheTorrentInStep(t *testing.T) {
 	db := openTest(t)
 	hash := sample(1).InfoHash
-	if err := db.AddTorrent(sample(1), []byte("d"), Resume{}); err != nil {
+	if err := db.AddTorrent(sample(1), Metadata{Info: []byte("d")}, Resume{}); err != nil {
 		t.Fatal(err)
 	}
 	done := time.Date(2026, 11, 22, 11, 0, 0, 42, time.UTC)
@@ -172,7 +172,7 @@ func TestConcurrentSavesShareCommits(t *testing.T) {
 	db := openTest(t)
 	const n = 200
 	for i := range n {
-		if err := db.AddTorrent(sample(i), []byte("d"), Resume{}); err != nil {
+		if err := db.AddTorrent(sample(i), Metadata{Info: []byte("d")}, Resume{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -217,20 +217,20 @@ func TestSetInfo(t *testing.T) {
 	db := openTest(t)
 	hash := [20]byte{7}
 	link := Torrent{InfoHash: hash, Name: "linked", Magnet: "magnet:?x", Stopped: true}
-	if err := db.AddTorrent(link, nil, Resume{}); err != nil {
+	if err := db.AddTorrent(link, Metadata{}, Resume{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.Info(hash); !errors.Is(err, ErrNotFound) {
 		t.Errorf("info before it is known: %v", err)
 	}
 	grow := func(r *Torrent) { r.Name, r.NumPieces = "real", 9 }
-	if err := db.SetInfo([20]byte{8}, []byte("de"), Resume{}, grow); !errors.Is(err, ErrNotFound) {
+	if err := db.SetInfo([20]byte{8}, Metadata{Info: []byte("de")}, Resume{}, grow); !errors.Is(err, ErrNotFound) {
 		t.Errorf("of a torrent that is not there: %v", err)
 	}
-	if err := db.SetInfo(hash, []byte("de"), Resume{Bitfield: []byte{0, 0}}, grow); err != nil {
+	if err := db.SetInfo(hash, Metadata{Info: []byte("de")}, Resume{Bitfield: []byte{0, 0}}, grow); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.SetInfo(hash, []byte("le"), Resume{}, grow); !errors.Is(err, ErrExists) {
+	if err := db.SetInfo(hash, Metadata{Info: []byte("le")}, Resume{}, grow); !errors.Is(err, ErrExists) {
 		t.Errorf("a second time: %v", err)
 	}
 	link.Name, link.NumPieces = "real", 9

@@ -59,14 +59,14 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	defer e.unreserve(m.Info.Hash)
 	record := newRecord(m, o, e.cfg.DownloadDir)
 	resume := storage.Resume{Bitfield: bitfield.New(m.Info.NumPieces()).Wire()}
-	s, err = e.enter(record, m.Info.Bytes, resume)
+	s, err = e.enter(record, storedMetadata(m.Info), resume)
 	return s, false, err
 }
 
 // enter stores a new torrent, makes it known, and starts it unless it is
 // stopped. The caller has reserved it.
-func (e *Engine) enter(record storage.Torrent, info []byte, resume storage.Resume) (Status, error) {
-	if err := e.cfg.Store.AddTorrent(record, info, resume); err != nil {
+func (e *Engine) enter(record storage.Torrent, m storage.Metadata, resume storage.Resume) (Status, error) {
+	if err := e.cfg.Store.AddTorrent(record, m, resume); err != nil {
 		return Status{}, fmt.Errorf("store torrent %s: %w", metainfo.Hash(record.InfoHash), err)
 	}
 	t := newTorrent(e, record)

@@ -65,7 +65,7 @@ func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Sta
 	}
 	defer e.unreserve(l.Hash)
 	record := linkRecord(l, uri, o, e.cfg.DownloadDir)
-	s, err = e.enter(record, nil, storage.Resume{})
+	s, err = e.enter(record, storage.Metadata{}, storage.Resume{})
 	return s, false, err
 }
 
@@ -88,6 +88,10 @@ func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.To
 		r.Trackers = append(r.Trackers, []string{u}) // in the link's order
 	}
 	return r
+}
+
+func storedMetadata(info *metainfo.Info) storage.Metadata {
+	return storage.Metadata{Info: info.Bytes, Layers: info.Layers()}
 }
 
 // describe puts into a record what the info dictionary says.
@@ -210,7 +214,7 @@ func (s *session) adopt(raw []byte) {
 // the peers or from a .torrent, is the same: its hash is.
 func (e *Engine) storeInfo(info *metainfo.Info) error {
 	resume := storage.Resume{Bitfield: bitfield.New(info.NumPieces()).Wire()}
-	err := e.cfg.Store.SetInfo(info.Hash, info.Bytes, resume, func(r *storage.Torrent) { describe(r, info) })
+	err := e.cfg.Store.SetInfo(info.Hash, storedMetadata(info), resume, func(r *storage.Torrent) { describe(r, info) })
 	if errors.Is(err, storage.ErrExists) {
 		return nil
 	}
