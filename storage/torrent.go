@@ -23,6 +23,7 @@ type Torrent struct {
 	NumFiles    int        `json:"numFiles"`
 	Private     bool       `json:"private,omitzero"`
 	Trackers    [][]string `json:"trackers,omitempty"` // tiers
+	WebSeeds    []string   `json:"webSeeds,omitempty"` // BEP 19
 	AddedAt     time.Time  `json:"addedAt,omitzero"`
 	CompletedAt time.Time  `json:"completedAt,omitzero"`
 	Stopped     bool       `json:"stopped,omitzero"` // by the user

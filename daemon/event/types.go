@@ -42,6 +42,14 @@ type (
 		Error    string    `json:"error"`
 		Retry    time.Time `json:"retry"`
 	}
+	// WebSeedFailed says that a web seed could not be used and when it is
+	// tried again. One that sends bad data is banned, as a peer is.
+	WebSeedFailed struct {
+		InfoHash string    `json:"infoHash"`
+		URL      string    `json:"url"`
+		Error    string    `json:"error"`
+		Retry    time.Time `json:"retry"`
+	}
 )
 
 // LoRa events. Node addresses are eight hex digits, "!" in front.
@@ -75,6 +83,7 @@ func (TorrentState) Type() string     { return "torrent.state" }
 func (TorrentCompleted) Type() string { return "torrent.completed" }
 func (PeerBanned) Type() string       { return "torrent.peerBanned" }
 func (TrackerFailed) Type() string    { return "torrent.trackerFailed" }
+func (WebSeedFailed) Type() string    { return "torrent.webSeedFailed" }
 func (MessageReceived) Type() string  { return "message.received" }
 func (MessageState) Type() string     { return "message.state" }
 func (LoRaState) Type() string        { return "lora.state" }

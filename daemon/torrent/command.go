@@ -117,6 +117,7 @@ func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
 		InfoHash: m.Info.Hash,
 		Dir:      dir,
 		Trackers: m.Trackers,
+		WebSeeds: m.URLList[:min(len(m.URLList), maxWebSeeds)],
 		AddedAt:  time.Now().UTC(),
 		Stopped:  o.Paused,
 	}

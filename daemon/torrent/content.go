@@ -203,5 +203,6 @@ func (s *session) move() {
 		s.connected(in)
 	}
 	s.meet(time.Now())
+	s.webSeedTick(time.Now())
 	s.announceTick(time.Now())
 }

@@ -22,8 +22,10 @@ func (s *session) status() Status {
 		st.CheckedBytes = s.check.bytes
 	}
 	for _, r := range s.swarm.peers {
-		st.Peers++
-		if r.isSeed() {
+		if r.web == nil {
+			st.Peers++
+		}
+		if r.web == nil && r.isSeed() {
 			st.Seeds++
 		}
 		st.DownloadRate += r.downRate
@@ -143,7 +145,12 @@ func (e *Engine) storedBits(h metainfo.Hash, n int) *bitfield.Bitfield {
 func (s *session) detail() Detail {
 	d := Detail{Status: s.status()}
 	for _, r := range s.swarm.peers {
-		d.Peers = append(d.Peers, r.status())
+		if r.web == nil {
+			d.Peers = append(d.Peers, r.status())
+		}
+	}
+	for _, w := range s.t.web {
+		d.WebSeeds = append(d.WebSeeds, w.status())
 	}
 	for _, t := range s.tell.tiers.Trackers() {
 		d.Trackers = append(d.Trackers, TrackerStatus(t))

@@ -315,7 +315,7 @@ func (s *session) refill(r *remote) {
 	if room <= 0 {
 		return
 	}
-	mode := picker.Mode{Snubbed: r.snubbed, Parole: r.parole, Rate: r.downRate}
+	mode := picker.Mode{Snubbed: r.snubbed, Parole: r.parole, Rate: r.downRate, Run: r.web != nil}
 	if r.chokesUs {
 		mode.AllowedFast = r.allowed
 	}

@@ -10,7 +10,7 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 20, 23, 27, 29, 40, 41, 48, and
+// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 19, 20, 23, 27, 29, 40, 41, 48, and
 // Message Stream Encryption.
 package torrent
 
@@ -31,6 +31,7 @@ import (
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/piece"
 	"lorrent/daemon/torrent/tracker"
+	"lorrent/daemon/torrent/webseed"
 	"lorrent/storage"
 	"lorrent/storage/disk"
 )
@@ -133,6 +134,7 @@ type Engine struct {
 	gate      *gate
 	down, up  *limiter
 	trackers  *tracker.Client
+	web       *webseed.Client
 	dials     semaphore
 	announces semaphore
 	peers     counter // connections in all
@@ -180,6 +182,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.trackers = tracker.NewClient(tracker.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
+	e.web = webseed.NewClient(webseed.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
 	return e, nil
 }
 
@@ -212,6 +215,7 @@ func (e *Engine) load() error {
 // pieces written, bits committed, trackers told.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.trackers.Close()
+	defer e.web.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stopDisk := e.disk.run()

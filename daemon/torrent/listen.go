@@ -100,6 +100,7 @@ type incoming struct {
 	theirs     peerwire.Handshake
 	source     string
 	dialed     bool
+	web        *webSeed // nil for a peer
 }
 
 // hear reads the other side's handshake.

@@ -80,6 +80,7 @@ func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.To
 		AddedAt:  time.Now().UTC(),
 		Stopped:  o.Paused,
 		Magnet:   uri,
+		WebSeeds: linkedWebSeeds(l),
 	}
 	if r.Name == "" {
 		r.Name = l.Hash.String()

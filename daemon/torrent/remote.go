@@ -26,6 +26,7 @@ type remote struct {
 	peerID [20]byte
 	fast   bool
 	client string
+	web    *webSeed // nil for a peer
 
 	extends    bool   // speaks BEP 10
 	metadataID uint8  // of its ut_metadata messages, 0 when it speaks none
@@ -96,6 +97,11 @@ func (s *session) join(in incoming) {
 	if in.dialed {
 		r.listen = in.addr
 	}
+	window := 0
+	if r.web = in.web; r.web != nil {
+		r.web.remote, r.client = r, "web seed"
+		window = int(c.info.PieceSize(0)/peerwire.BlockSize) + 1
+	}
 	t := s.t
 	r.conn = peer.New(peer.Config{
 		Conn:        in.conn,
@@ -113,6 +119,7 @@ func (s *session) join(in incoming) {
 		MaxUploads: maxUploads,
 		Down:       s.e.down,
 		Up:         s.e.up,
+		Window:     min(window, webSeedQueue),
 
 		BlockTimeout: s.e.cfg.blockTimeout,
 	})
@@ -139,6 +146,9 @@ func (s *session) left(r *remote, err error) {
 	s.account(r)
 	if r.early == nil {
 		s.content.picker.RemovePeer(r.id)
+	}
+	if r.web != nil {
+		s.webSeedLeft(r.web)
 	}
 	if s.seeking.fetch != nil {
 		s.seeking.fetch.Remove(int32(r.id))
@@ -175,6 +185,9 @@ func (s *session) drop(r *remote, format string, args ...any) {
 // ban closes a connection and every way back. On a loopback address, which
 // many peers share, only the one address and port is banned.
 func (s *session) ban(addr netip.AddrPort, reason string) {
+	if s.banWebSeed(addr, reason) {
+		return
+	}
 	s.e.cfg.Events.Publish(event.PeerBanned{InfoHash: s.t.hash.String(), Address: addr.String(), Reason: reason})
 	s.log.Warn().Stringer("peer", addr).Str("reason", reason).Msg("peer banned")
 	if !addr.Addr().IsLoopback() {

@@ -236,6 +236,7 @@ func (s *session) tick(now time.Time) {
 		s.watchPeers(now)
 		s.retryWrites(now)
 		s.meet(now)
+		s.webSeedTick(now)
 		if now.Sub(s.serve.chosen) >= chokeInterval {
 			s.choose(now)
 		}

@@ -54,6 +54,7 @@ type Detail struct {
 	Files        []FileStatus
 	Peers        []PeerStatus
 	Trackers     []TrackerStatus
+	WebSeeds     []WebSeedStatus
 	Pieces       []byte // verified pieces in wire order (BEP 3)
 	Availability []int  // copies of each piece among the peers; nil when there are none
 }

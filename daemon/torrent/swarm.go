@@ -216,7 +216,7 @@ func (s *session) makeRoom(in incoming) bool {
 	own := netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(s.e.port))
 	lowest, found := priority.Priority(own, in.addr), (*remote)(nil)
 	for _, r := range s.swarm.peers {
-		if p := priority.Priority(own, r.addr); p < lowest && !r.useful() && time.Since(r.since) > time.Minute {
+		if p := priority.Priority(own, r.addr); p < lowest && r.web == nil && !r.useful() && time.Since(r.since) > time.Minute {
 			lowest, found = p, r
 		}
 	}
@@ -236,7 +236,7 @@ func (s *session) turnOver(now time.Time) {
 	s.swarm.turnover = now
 	var worst *remote
 	for _, r := range s.swarm.peers {
-		if now.Sub(r.since) > turnoverEvery && (worst == nil || r.worth() < worst.worth()) {
+		if r.web == nil && now.Sub(r.since) > turnoverEvery && (worst == nil || r.worth() < worst.worth()) {
 			worst = r
 		}
 	}

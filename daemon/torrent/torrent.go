@@ -34,11 +34,12 @@ type torrent struct {
 	// handed from session to session
 	record storage.Torrent
 	tiers  *tracker.Tiers
+	web    []*webSeed
 	looked bool // at the files, since the engine was started
 }
 
 func newTorrent(e *Engine, r storage.Torrent) *torrent {
-	t := &torrent{e: e, hash: r.InfoHash, record: r, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
+	t := &torrent{e: e, hash: r.InfoHash, record: r, web: newWebSeeds(r.WebSeeds), ended: make(chan struct{}), signal: make(chan struct{}, 1)}
 	t.publish(statusOf(r))
 	return t
 }

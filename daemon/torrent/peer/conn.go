@@ -59,6 +59,7 @@ type Config struct {
 	Unreadable  func(error)                                 // payload could not be read
 	MaxUploads  int                                         // requests that may wait: our reqq
 	Down, Up    Limiter                                     // asked before payload moves
+	Window      int                                         // requests to begin with; 0 for a peer of which nothing is known
 
 	// From the header of a block to its end; nobody else can deliver it
 	// meanwhile. 0 is 20 s.
@@ -107,6 +108,7 @@ func New(cfg Config) *Conn {
 	}
 	c := &Conn{cfg: cfg, done: make(chan struct{})}
 	c.in.space.L = &c.in.Mutex
+	c.pipe.window.size = cfg.Window
 	c.out.wake = make(chan struct{}, 1)
 	return c
 }

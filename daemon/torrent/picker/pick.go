@@ -11,6 +11,7 @@ type Mode struct {
 	AllowedFast []int32 // it chokes us: only these pieces; nil when it does not
 	Parole      bool    // suspected of bad data: only pieces that nobody else contributes to
 	Rate        int64   // bytes per second from it
+	Run         bool    // long runs are cheap for it: the piece after its last one first, if as rare as any
 }
 
 // Pick appends to dst up to n blocks to request from the peer now and marks

@@ -32,6 +32,17 @@ func newRarity(n int) rarity {
 	return r
 }
 
+// rarestEnd is the index in order after the rarest of the pieces that may be
+// started. The order must not be stale.
+func (r *rarity) rarestEnd() int32 {
+	for k := 1; k < len(r.border)-1; k++ {
+		if r.border[k] < r.border[k+1] {
+			return r.border[k+1]
+		}
+	}
+	return r.border[1]
+}
+
 // len returns the number of pieces that may be started.
 func (r *rarity) len() int { return r.n }
 

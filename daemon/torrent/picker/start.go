@@ -66,6 +66,8 @@ func (p *Picker) fresh(pr *peer, m *Mode) int {
 			}
 		}
 		return best
+	case m.Run && p.follows(pr) >= 0:
+		return p.follows(pr)
 	case p.have.Count() < randomFirst && !m.Snubbed:
 		return p.randomPiece(pr)
 	}
@@ -73,6 +75,19 @@ func (p *Picker) fresh(pr *peer, m *Mode) int {
 		return piece
 	}
 	return p.sample(pr, m.Snubbed)
+}
+
+// follows returns the piece after the one that a peer is on, or -1 when it
+// cannot be started with it, or others are rarer.
+func (p *Picker) follows(pr *peer) int {
+	if pr.current == nil {
+		return -1
+	}
+	piece := int(pr.current.piece) + 1
+	if piece >= p.numPieces || !p.rarity.startable.has(piece) || !pr.hasPiece(piece) || p.rarity.place[piece] >= p.rarity.rarestEnd() {
+		return -1
+	}
+	return piece
 }
 
 // randomPiece returns any startable piece of a peer that has one.
