@@ -102,7 +102,7 @@ func TestInboxPlain(t *testing.T) {
 }
 
 func TestShowPlain(t *testing.T) {
-	r := newFakeDaemon(t).ctl("show", "89abff", "--files", "--peers", "--trackers", "--pieces")
+	r := newFakeDaemon(t).ctl("show", "89abff", "--files", "--peers", "--trackers", "--webseeds", "--pieces")
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r.want(t, exitOK, "name\t本の名前\nid\t"+hashBook+"\nstate\tseeding\ndone\t100.0%, 1000 B of 1000 B\neta\t-\n"+
 		"rates\t0 B/s down, 0 B/s up\npeers\t0, 0 seeds\ntransferred\t0 B down, 2.4 KiB up, 0 B wasted\nratio\t2.50\npieces\t1 of 16 KiB\n"+
@@ -110,6 +110,7 @@ func TestShowPlain(t *testing.T) {
 		"\nDONE\tSIZE\tFILE\n50.0%\t2.0 KiB\ta/\uFFFDb\n100.0%\t0 B\tempty\n"+
 		"\nADDRESS\tFROM\tENCRYPTION\tDONE\tDOWN\tUP\tREQUESTS\tFLAGS\tCLIENT\n10.0.0.1:51413\tincoming\thandshake\t50.0%\t2.0 KiB/s\t-\t5\tdUI\tEvil\uFFFD 1.0\n"+
 		"\nTIER\tSTATE\tSEEDERS\tLEECHERS\tPEERS\tNEXT\tURL\tMESSAGE\n0\terror\t-\t3\t0\t-\thttp://t/announce\trefused\uFFFD[0m\n"+
+		"\nSTATE\tDOWN\tRECEIVED\tMISSING\tRETRY\tURL\tMESSAGE\nbanned\t-\t2.0 KiB\t1\t-\thttp://w/\tsent piece 3 with a wrong hash\uFFFD[0m\n"+
 		"\nverified\t13 of 1 piece\nrarest\t0 among the peers, 1 piece with none\n█\n")
 }
 

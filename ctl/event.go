@@ -78,7 +78,7 @@ func eventStyle(kind string) string {
 	switch kind {
 	case "torrent.completed", "message.received":
 		return green
-	case "torrent.peerBanned", "torrent.trackerFailed":
+	case "torrent.peerBanned", "torrent.trackerFailed", "torrent.webSeedFailed":
 		return yellow
 	}
 	return cyan
@@ -107,7 +107,7 @@ func eventText(e rpc.Event) string {
 		return fmt.Sprintf("%s, %s", d.Name, bytesText(d.TotalBytes))
 	case e.Type == "torrent.peerBanned":
 		return fmt.Sprintf("%s: %s", d.Address, d.Reason)
-	case e.Type == "torrent.trackerFailed":
+	case e.Type == "torrent.trackerFailed", e.Type == "torrent.webSeedFailed":
 		return d.URL + suffix
 	case e.Type == "message.received":
 		return fmt.Sprintf("%s to %s: %s", d.From, d.To, d.Text)

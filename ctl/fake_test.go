@@ -310,6 +310,9 @@ func (d *fakeDaemon) get(params json.RawMessage) (any, *rpc.Error) {
 	if args.Trackers {
 		detail.Trackers = []rpc.Tracker{{URL: "http://t/announce", State: "error", Error: "refused\x1b[0m", Seeders: -1, Leechers: 3}}
 	}
+	if args.WebSeeds {
+		detail.WebSeeds = []rpc.WebSeed{{URL: "http://w/", State: "banned", Error: "sent piece 3 with a wrong hash\x1b[0m", DownloadedBytes: 2048, MissingFiles: 1}}
+	}
 	if args.Pieces {
 		detail.Pieces = []byte{0xFF, 0xF0, 0x00, 0x80, 0x00}
 		detail.Availability = []int{2, 0, 1}

@@ -29,6 +29,7 @@ func (a *app) showCommand() *cobra.Command {
 	flags.BoolVar(&want.Files, "files", false, "list its files")
 	flags.BoolVar(&want.Peers, "peers", false, "list its peers")
 	flags.BoolVar(&want.Trackers, "trackers", false, "list its trackers")
+	flags.BoolVar(&want.WebSeeds, "webseeds", false, "list its web seeds")
 	flags.BoolVar(&want.Pieces, "pieces", false, "draw its pieces")
 	flags.BoolVar(&noHeader, "no-header", false, "leave out the headers of the lists")
 	return cmd
@@ -57,6 +58,11 @@ func (a *app) show(ctx context.Context, c *rpc.Client, want rpc.TorrentGetArgs, 
 	}
 	if want.Trackers {
 		if err := a.section(trackerTable(d.Trackers), header); err != nil {
+			return err
+		}
+	}
+	if want.WebSeeds {
+		if err := a.section(webSeedTable(d.WebSeeds), header); err != nil {
 			return err
 		}
 	}
@@ -170,6 +176,28 @@ func trackerTable(trackers []rpc.Tracker) *table {
 		}
 		t.add(text("%d", r.Tier), cell{r.State, style}, text("%s", countText(r.Seeders)), text("%s", countText(r.Leechers)),
 			text("%d", r.PeersReceived), text("%s", next), text("%s", r.URL), text("%s", message))
+	}
+	return t
+}
+
+func webSeedTable(seeds []rpc.WebSeed) *table {
+	t := &table{columns: []column{
+		{title: "STATE"}, {"DOWN", true}, {"RECEIVED", true}, {"MISSING", true}, {title: "RETRY"}, {title: "URL"}, {title: "MESSAGE"},
+	}}
+	for _, w := range seeds {
+		retry := "-"
+		if w.RetryAt != nil {
+			retry = durationText(time.Until(*w.RetryAt))
+		}
+		style := plain
+		switch w.State {
+		case "active":
+			style = green
+		case "error", "banned":
+			style = red
+		}
+		t.add(cell{w.State, style}, text("%s", rateText(w.DownloadRate)), text("%s", bytesText(w.DownloadedBytes)),
+			text("%d", w.MissingFiles), text("%s", retry), text("%s", w.URL), text("%s", w.Error))
 	}
 	return t
 }

@@ -76,6 +76,7 @@ type TorrentGetArgs struct {
 	Files    bool   `json:"files,omitempty"`
 	Peers    bool   `json:"peers,omitempty"`
 	Trackers bool   `json:"trackers,omitempty"`
+	WebSeeds bool   `json:"webSeeds,omitempty"`
 	Pieces   bool   `json:"pieces,omitempty"`
 }
 
@@ -86,6 +87,7 @@ type TorrentDetail struct {
 	Files        []File    `json:"files"`
 	PeerList     []Peer    `json:"peerList"`
 	Trackers     []Tracker `json:"trackers"`
+	WebSeeds     []WebSeed `json:"webSeeds"`
 	Pieces       []byte    `json:"pieces"`       // base64, one bit a verified piece, first piece in the highest bit (BEP 3)
 	Availability []int     `json:"availability"` // copies of each piece among the peers
 }
@@ -131,4 +133,15 @@ type Tracker struct {
 	PeersReceived int        `json:"peersReceived"`
 	LastAnnounce  *time.Time `json:"lastAnnounce"`
 	NextAnnounce  *time.Time `json:"nextAnnounce"`
+}
+
+// WebSeed is a web server that has the torrent's files (BEP 19).
+type WebSeed struct {
+	URL             string     `json:"url"`          // without user, password and query
+	State           string     `json:"state"`        // "idle" "active" "error" "banned"
+	Error           string     `json:"error"`        // of the last try, or why it is banned
+	MissingFiles    int        `json:"missingFiles"` // that the server turned out not to have
+	DownloadRate    int64      `json:"downloadRate"`
+	DownloadedBytes int64      `json:"downloadedBytes"`
+	RetryAt         *time.Time `json:"retryAt"` // when State is "error"
 }

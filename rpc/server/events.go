@@ -127,7 +127,7 @@ func matches(t string, types []string) bool {
 func eventData() []event.Data {
 	return []event.Data{
 		event.TorrentAdded{}, event.TorrentRemoved{}, event.TorrentState{}, event.TorrentCompleted{},
-		event.PeerBanned{}, event.TrackerFailed{},
+		event.PeerBanned{}, event.TrackerFailed{}, event.WebSeedFailed{},
 		event.MessageReceived{}, event.MessageState{}, event.LoRaState{},
 	}
 }

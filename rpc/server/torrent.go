@@ -121,6 +121,9 @@ func (s *TorrentService) Get(r *http.Request, args *rpc.TorrentGetArgs, reply *r
 	if args.Trackers {
 		reply.Trackers = convert(detail.Trackers, toTracker)
 	}
+	if args.WebSeeds {
+		reply.WebSeeds = convert(detail.WebSeeds, toWebSeed)
+	}
 	if args.Pieces {
 		reply.Pieces = detail.Pieces
 		reply.Availability = detail.Availability
@@ -205,6 +208,13 @@ func toTracker(t torrent.TrackerStatus) rpc.Tracker {
 		URL: t.URL, Tier: t.Tier, State: t.State, Error: t.Error, Warning: t.Warning,
 		Seeders: t.Seeders, Leechers: t.Leechers, Downloaded: t.Downloaded, PeersReceived: t.PeersReceived,
 		LastAnnounce: timeOrNil(t.LastAnnounce), NextAnnounce: timeOrNil(t.NextAnnounce),
+	}
+}
+
+func toWebSeed(w torrent.WebSeedStatus) rpc.WebSeed {
+	return rpc.WebSeed{
+		URL: w.URL, State: w.State, Error: w.Error, MissingFiles: w.Missing,
+		DownloadRate: w.DownloadRate, DownloadedBytes: w.Downloaded, RetryAt: timeOrNil(w.Retry),
 	}
 }
 

@@ -112,13 +112,14 @@ func TestTorrentGet(t *testing.T) {
 		Files:    []torrent.FileStatus{{Path: "a/b", Length: 1, VerifiedBytes: 2}},
 		Peers:    []torrent.PeerStatus{{Address: "a", Client: "c", Direction: "in", Source: "incoming", Encryption: "rc4", Progress: 0.5, DownloadRate: 1, UploadRate: 2, Downloaded: 3, Uploaded: 4, Choking: true, PeerInterested: true, Requests: 5, QueuedUploads: 6}},
 		Trackers: []torrent.TrackerStatus{{URL: "u", Tier: 1, State: "ok", Error: "e", Warning: "w", Seeders: -1, Leechers: 2, Downloaded: 3, LastAnnounce: added, PeersReceived: 4}},
+		WebSeeds: []torrent.WebSeedStatus{{URL: "w", State: "banned", Error: "e", Missing: 1, DownloadRate: 2, Downloaded: 3}},
 		Pieces:   []byte{0xf0}, Availability: []int{1, 2},
 	}
 	short, err := c.TorrentGet(ctx, rpc.TorrentGetArgs{ID: "ab"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if short.Files != nil || short.PeerList != nil || short.Trackers != nil || short.Pieces != nil || short.Availability != nil {
+	if short.Files != nil || short.PeerList != nil || short.Trackers != nil || short.WebSeeds != nil || short.Pieces != nil || short.Availability != nil {
 		t.Errorf("lists that nobody asked for: %+v", short)
 	}
 	want := rpc.Torrent{
@@ -129,15 +130,16 @@ func TestTorrentGet(t *testing.T) {
 	if fmt.Sprintf("%+v", deref(short.Torrent)) != fmt.Sprintf("%+v", deref(want)) {
 		t.Errorf("got  %+v\nwant %+v", short.Torrent, want)
 	}
-	long, err := c.TorrentGet(ctx, rpc.TorrentGetArgs{ID: "ab", Files: true, Peers: true, Trackers: true, Pieces: true})
+	long, err := c.TorrentGet(ctx, rpc.TorrentGetArgs{ID: "ab", Files: true, Peers: true, Trackers: true, WebSeeds: true, Pieces: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	lists := fmt.Sprintf("%+v %+v %+v %x %v", long.Files, long.PeerList, deref(long.Trackers[0]), long.Pieces, long.Availability)
+	lists := fmt.Sprintf("%+v %+v %+v %+v %x %v", long.Files, long.PeerList, deref(long.Trackers[0]), long.WebSeeds, long.Pieces, long.Availability)
 	for _, part := range []string{
 		"{Path:a/b Length:1 VerifiedBytes:2}",
 		"Address:a Client:c Direction:in Source:incoming Encryption:rc4 Progress:0.5 DownloadRate:1 UploadRate:2 DownloadedBytes:3 UploadedBytes:4 Choking:true Interested:false PeerChoking:false PeerInterested:true Snubbed:false Requests:5 QueuedUploads:6",
 		"URL:u Tier:1 State:ok Error:e Warning:w Seeders:-1 Leechers:2 Downloaded:3 PeersReceived:4",
+		"URL:w State:banned Error:e MissingFiles:1 DownloadRate:2 DownloadedBytes:3 RetryAt:<nil>",
 		"f0 [1 2]",
 	} {
 		if !strings.Contains(lists, part) {
