@@ -42,7 +42,8 @@ var (
 	}}
 )
 
-// make writes the payload below dir and returns its .torrent.
+// make writes the payload below dir and returns its .torrent, which has no
+// tracker when that is "".
 func (p payload) make(t *testing.T, dir, tracker string) []byte {
 	t.Helper()
 	root := filepath.Join(dir, p.name)
@@ -57,7 +58,11 @@ func (p payload) make(t *testing.T, dir, tracker string) []byte {
 	if p.mktorrent {
 		return p.byMktorrent(t, root, tracker)
 	}
-	data, err := metainfo.Build(root, metainfo.BuildOptions{PieceLength: p.pieceLength, Trackers: [][]string{{tracker}}})
+	options := metainfo.BuildOptions{PieceLength: p.pieceLength}
+	if tracker != "" {
+		options.Trackers = [][]string{{tracker}}
+	}
+	data, err := metainfo.Build(root, options)
 	if err != nil {
 		t.Fatal(err)
 	}
