@@ -66,7 +66,7 @@ func (s *settings) options() []option {
 		{flag: "rpc-token-file", text: &s.RPCTokenFile, help: "file with the token for RPC over TCP; made when missing"},
 		{flag: "rpc-socket-group", text: &s.RPCSocketGroup, help: "group that may use the unix socket"},
 		{flag: "rpc-allowed-hosts", list: &s.RPCAllowedHosts, help: "host names under which RPC over TCP may be called"},
-		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, udp:GROUP:PORT, serial:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
+		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
 		{flag: "preallocate", text: &s.Preallocate, help: "sparse or full"},
 		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
@@ -282,9 +282,9 @@ func (s *settings) checkAddresses() error {
 	}
 	switch kind, rest, _ := strings.Cut(s.LoRa, ":"); {
 	case s.LoRa == "off", s.LoRa == "sim", strings.HasPrefix(s.LoRa, "sim?"):
-	case rest != "" && slices.Contains([]string{"udp", "serial", "meshcore", "rnode", "tcp"}, kind):
+	case rest != "" && slices.Contains([]string{"udp", "serial", "board", "meshcore", "rnode", "tcp"}, kind):
 	default:
-		return fmt.Errorf("lora %q: use off, sim, udp:GROUP:PORT, serial:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT", s.LoRa)
+		return fmt.Errorf("lora %q: use off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT", s.LoRa)
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ func parseRadio(cfg Config) (radio, error) {
 		scheme: scheme, address: address, air: cfg.Air, speedup: 1, settings: cfg.Settings,
 		ether: ether.Config{Loss: cfg.Loss, Speedup: cfg.Speedup, Seed: cfg.Seed},
 	}
+	r.settings.DutyCycle = cfg.DutyLimit // boards of our own keep it when the host is gone, too
 	bad := func(want string) error { return fmt.Errorf("radio %q: want %s", cfg.Radio, want) }
 	switch scheme {
 	case "off", "sim":
@@ -68,7 +69,7 @@ func parseRadio(cfg Config) (radio, error) {
 			return radio{}, bad("udp:GROUP:PORT with an IPv4 multicast group, such as udp:239.76.82.84:8976")
 		}
 		r.kind, r.group = radioUDP, group
-	case "serial", "meshcore", "rnode":
+	case "serial", "board", "meshcore", "rnode":
 		if address == "" {
 			return radio{}, bad(scheme + ":DEVICE, such as " + scheme + ":/dev/ttyUSB0")
 		}
@@ -80,7 +81,7 @@ func parseRadio(cfg Config) (radio, error) {
 		}
 		r.kind = radioTCP
 	default:
-		return radio{}, bad("off, sim, udp:GROUP:PORT, serial:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT")
+		return radio{}, bad("off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT")
 	}
 	if r.kind != radioSim && r.kind != radioUDP {
 		if hasQuery {

@@ -32,6 +32,7 @@ func TestParseRadio(t *testing.T) {
 		{"udp:239.76.82.84:8976?loss=1", radioUDP, "239.76.82.84:8976", ether.Config{Loss: 1, Speedup: 1}},
 		{"serial:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
 		{"rnode:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
+		{"board:/dev/ttyACM0", radioSerial, "/dev/ttyACM0", ether.Config{Speedup: 1}},
 		{"meshcore:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
 		{"tcp:board.local:4403", radioTCP, "board.local:4403", ether.Config{Speedup: 1}},
 		{"tcp:[::1]:4403", radioTCP, "[::1]:4403", ether.Config{Speedup: 1}},
@@ -134,9 +135,9 @@ func TestSharedAir(t *testing.T) {
 // Boards with different firmware understand each other; that of RNode makes
 // the link byte itself.
 func TestMixedBoards(t *testing.T) {
-	var near *boardtest.Board
+	var near *boardtest.Own
 	var far *boardtest.RNode
-	near = boardtest.New(t, func(packet []byte) { far.Deliver(packet[1:], -90, 5) })
+	near = boardtest.NewOwn(t, 160*time.Millisecond, func(packet []byte) { far.Deliver(packet[1:], -90, 5) })
 	far = boardtest.NewRNode(t, 160*time.Millisecond, func(packet []byte) { near.Deliver(append([]byte{0x50}, packet...), -91, 4.5) })
 	a := newStation(t, nil, func(c *Config) { c.Radio = "serial:" + near.Path() })
 	b := newStation(t, nil, func(c *Config) { c.Radio = "rnode:" + far.Path() })

@@ -24,7 +24,7 @@ type board struct {
 
 // start runs the reader on a link and waits until the board behind it
 // answers. It owns the link from here on, also when it fails.
-func start(ctx context.Context, name string, l link) (*board, error) {
+func start(ctx context.Context, name string, l port) (*board, error) {
 	b := &board{line: newLine(name, l), answers: make(chan kiss.Message, 16)}
 	b.running.Go(b.read)
 	if err := b.hello(ctx); err != nil {
@@ -77,7 +77,7 @@ func (b *board) dispatch(message kiss.Message) {
 // watch asks an idle board now and then whether it still has its settings. A
 // board behind a USB serial chip may restart without the host noticing, and
 // then listens on its default frequency.
-func (b *board) watch() { b.everyCheck(b.check) }
+func (b *board) watch() { b.every(checkEvery, b.check) }
 
 // check needs the turn.
 func (b *board) check(ctx context.Context) {

@@ -13,16 +13,19 @@ type firmware struct {
 	scheme string // of radio names
 	text   string
 	baud   int
-	start  func(ctx context.Context, name string, l link) (Modem, error)
+	start  func(ctx context.Context, name string, l port) (Modem, error)
 }
 
 // firmwares are tried in this order by detect.
 func firmwares() []firmware {
 	return []firmware{
-		{"meshcore", "the MeshCore KISS modem", 115200, func(ctx context.Context, name string, l link) (Modem, error) {
+		{"board", "our own", 921600, func(ctx context.Context, name string, l port) (Modem, error) {
+			return modemOf(startOwn(ctx, name, l))
+		}},
+		{"meshcore", "the MeshCore KISS modem", 115200, func(ctx context.Context, name string, l port) (Modem, error) {
 			return modemOf(start(ctx, name, l))
 		}},
-		{"rnode", "RNode", 115200, func(ctx context.Context, name string, l link) (Modem, error) {
+		{"rnode", "RNode", 115200, func(ctx context.Context, name string, l port) (Modem, error) {
 			return modemOf(startRNode(ctx, name, l))
 		}},
 	}
@@ -42,7 +45,8 @@ const (
 )
 
 // Open opens a board at a serial port, 8N1 without flow control, and configures
-// it. The scheme names its firmware: "meshcore", "rnode"; then it waits up to ten
+// it. The scheme names its firmware: "board" (our own),
+// "meshcore" or "rnode"; then it waits up to ten
 // seconds until that answers. Or it is "serial": then it finds out within fifteen
 // seconds which does. The port is locked against other processes: ErrLocked.
 //

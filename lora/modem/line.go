@@ -31,8 +31,8 @@ const (
 	checkEvery = 20 * time.Second
 )
 
-// link is a board's byte stream. Close must unblock Read and Write.
-type link interface {
+// port is a board's byte stream. Close must unblock Read and Write.
+type port interface {
 	io.ReadWriteCloser
 	SetWriteDeadline(time.Time) error
 }
@@ -48,7 +48,7 @@ type Counters struct {
 type line struct {
 	// immutable after newLine
 	name string
-	link link
+	link port
 	in   *inbox
 
 	gone    chan struct{}  // closed by fail
@@ -69,9 +69,9 @@ type line struct {
 }
 
 // newLine makes a line whose turn is taken until the first release.
-func newLine(name string, port link) *line {
+func newLine(name string, p port) *line {
 	return &line{
-		name: name, link: port, in: newInbox(), gone: make(chan struct{}),
+		name: name, link: p, in: newInbox(), gone: make(chan struct{}),
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 	}
 }
@@ -196,11 +196,11 @@ func (l *line) knock(ctx context.Context, request []byte, answered func() bool) 
 	}
 }
 
-// everyCheck calls check with the turn now and then while nobody else talks to
-// the board, whose answers would be seen to then. It returns when the link is
-// gone, which ends exchanges under way as well.
-func (l *line) everyCheck(check func(context.Context)) {
-	ticker := time.NewTicker(checkEvery)
+// every calls check with the turn now and then while nobody else talks to the
+// board, whose answers would be seen to then. It returns when the link is gone,
+// which ends exchanges under way as well.
+func (l *line) every(period time.Duration, check func(context.Context)) {
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	for {
 		select {

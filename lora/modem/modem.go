@@ -34,6 +34,10 @@ type Radio struct {
 	PreambleSymbols int
 	SyncWord        byte // 0x12 on private networks
 	TxPowerDBm      int
+
+	// Limits that boards with our own firmware keep by themselves, too.
+	DutyCycle float64       // share of any hour; 0: no limit
+	Dwell     time.Duration // of one transmission, in steps of 10 ms; 0: no limit
 }
 
 // Modem sends packets to the air and hears them from it. Its methods may be

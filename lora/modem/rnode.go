@@ -37,7 +37,7 @@ type rnodeBoard struct {
 }
 
 // startRNode is start for RNode firmware.
-func startRNode(ctx context.Context, name string, l link) (*rnodeBoard, error) {
+func startRNode(ctx context.Context, name string, l port) (*rnodeBoard, error) {
 	b := &rnodeBoard{
 		line: newLine(name, l), answers: make(chan rnode.Frame, 16),
 		rssidBm: math.NaN(), snrdB: math.NaN(),
@@ -129,7 +129,7 @@ func (b *rnodeBoard) heard(body []byte) {
 // watch asks an idle board now and then whether it still has its settings:
 // one behind a USB serial chip may restart without a word.
 func (b *rnodeBoard) watch() {
-	b.everyCheck(func(ctx context.Context) {
+	b.every(checkEvery, func(ctx context.Context) {
 		if !b.configured || b.settle(ctx) != nil {
 			return
 		}

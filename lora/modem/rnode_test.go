@@ -351,7 +351,8 @@ func TestRNodeSlowStart(t *testing.T) {
 func TestDetect(t *testing.T) {
 	meshcore := boardtest.New(t, nil)
 	rn := boardtest.NewRNode(t, testAir, nil)
-	for want, path := range map[string]string{"meshcore:": meshcore.Path(), "rnode:": rn.Path()} {
+	own := boardtest.NewOwn(t, time.Millisecond, nil)
+	for want, path := range map[string]string{"meshcore:": meshcore.Path(), "rnode:": rn.Path(), "board:": own.Path()} {
 		t.Run(want, func(t *testing.T) {
 			m := mustOpen(t, func() (Modem, error) { return Open(testContext(t), "serial", path, testRadio()) })
 			if m.String() != want+path {
