@@ -32,8 +32,12 @@ func TimeOnAir(r modem.Radio, bytes int) time.Duration {
 func strength(r modem.Radio, from, to Position) (rssi, snr float64) {
 	metres := max(math.Hypot(from.X-to.X, from.Y-to.Y), 1)
 	rssi = float64(r.TxPowerDBm) - lossAtOneMetredB - lossPerDecadedB*math.Log10(metres)
-	noise := -174 + 10*math.Log10(float64(r.BandwidthHz)) + noiseFiguredB
-	return rssi, rssi - noise
+	return rssi, rssi - noisedBm(r.BandwidthHz)
+}
+
+// noisedBm is how strong nothing is.
+func noisedBm(bandwidthHz uint32) float64 {
+	return -174 + 10*math.Log10(float64(max(bandwidthHz, 1))) + noiseFiguredB
 }
 
 // sameChannel says whether a radio with settings a hears one with settings b.

@@ -1,0 +1,65 @@
+#include "airtime.hpp"
+
+namespace lorrent {
+
+void Ledger::advance(Millis now) {
+  if (now - slotBegan_ >= kSlot * kSlots) {  // all of it has left the hour
+    for (uint32_t& used : used_) used = 0;
+    total_ = 0;
+    slotBegan_ = now;
+  }
+  while (now - slotBegan_ >= kSlot) {
+    slotBegan_ += kSlot;
+    slot_ = (slot_ + 1) % kSlots;
+    total_ -= used_[slot_];
+    used_[slot_] = 0;
+  }
+}
+
+bool Ledger::allows(uint32_t micros, uint16_t dutyCycle, unsigned percent, Millis now) {
+  advance(now);
+  if (dutyCycle >= 10000) return true;
+  const uint64_t allowed = static_cast<uint64_t>(dutyCycle) * 3600 * percent;  // µs
+  return static_cast<uint64_t>(total_) + micros <= allowed;
+}
+
+void Ledger::record(uint32_t micros, Millis now) {
+  advance(now);
+  if (micros > 0xFFFFFFFFu - total_) micros = 0xFFFFFFFFu - total_;
+  used_[slot_] += micros;
+  total_ += micros;
+}
+
+uint32_t Ledger::usedMillis(Millis now) {
+  advance(now);
+  return total_ / 1000;
+}
+
+namespace {
+constexpr Millis kMemory = 120000;
+constexpr uint32_t kFadePerSecond = 64992;  // e^(-1/120) in 1/65536
+}  // namespace
+
+void Load::fade(Millis now) {
+  if (now - faded_ >= 20 * kMemory) {
+    airtime_ = 0;
+    faded_ = now;
+  }
+  while (now - faded_ >= 1000) {
+    faded_ += 1000;
+    airtime_ = static_cast<uint32_t>(static_cast<uint64_t>(airtime_) * kFadePerSecond >> 16);
+  }
+}
+
+void Load::heard(uint32_t micros, Millis now) {
+  fade(now);
+  airtime_ += static_cast<uint32_t>(static_cast<uint64_t>(micros) * 64 / 1000);
+  if (airtime_ > kMemory * 64) airtime_ = kMemory * 64;
+}
+
+uint16_t Load::share(Millis now) {
+  fade(now);
+  return static_cast<uint16_t>(static_cast<uint64_t>(airtime_) * 10000 / (kMemory * 64));
+}
+
+}  // namespace lorrent

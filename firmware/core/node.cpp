@@ -1,0 +1,62 @@
+#include "node.hpp"
+
+#include "packet.hpp"
+
+namespace lorrent {
+
+Node::Node(Board& board, const Identity& self)
+    : self_(self),
+      settings_(board, self.node),
+      transmitter_(board, *this, self.random),
+      session_(board, self_, transmitter_, settings_, counters_),
+      relay_(transmitter_, counters_) {}
+
+void Node::start(Millis now) {
+  transmitter_.start(now);
+  settings_.load();
+  transmitter_.use(settings_.stored().radio, now);
+  session_.start(now);
+  alone_ = now + kHostPatience;
+}
+
+void Node::received(const uint8_t* p, size_t n, Millis now) {
+  for (size_t i = 0; i < n; i++) session_.received(p[i], now);
+  if (session_.attached()) relay_.stop(now);
+}
+
+void Node::heard(const uint8_t* packet, size_t n, int16_t rssi, int16_t snr, Millis now) {
+  if (n == 0 || n > kMaxPacket) return;
+  counters_.heard++;
+  transmitter_.heard(transmitter_.radio().airtimeMicros(n), now);
+  forEachKey(packet, n, [&](const uint8_t* key) { transmitter_.overheard(key, now); });
+  session_.heard(packet, n, rssi, snr, now);
+  relay_.heard(packet, n, snr, now);
+}
+
+Millis Node::tick(Millis now) {
+  session_.tick(now);
+  if (session_.attached()) {
+    alone_ = now;
+  } else if (!relay_.running() && (settings_.stored().flags & kRelayAlone) && reached(now, alone_)) {
+    if (!(transmitter_.radio() == settings_.stored().radio)) transmitter_.use(settings_.stored().radio, now);
+    relay_.start(settings_.stored().node, now);
+  }
+  relay_.tick(now);
+  return transmitter_.tick(now);
+}
+
+bool Node::wanted(Transmission& t, Millis now) {
+  return t.owner != Transmission::Owner::relay || relay_.wanted(t, now);
+}
+
+void Node::done(const Transmission& t, Millis begin, uint32_t micros, Millis now) {
+  if (t.owner == Transmission::Owner::host) return session_.done(t, begin, micros);
+  relay_.done(t, now);
+}
+
+void Node::dropped(const Transmission& t, Reason why, Millis now) {
+  if (t.owner == Transmission::Owner::host) return session_.dropped(t, why);
+  relay_.dropped(t, why, now);
+}
+
+}  // namespace lorrent
