@@ -60,7 +60,7 @@ var ours = map[string][]string{
 	"lorrent/daemon/torrent":         {"lorrent/daemon/torrent", "lorrent/storage", "lorrent/daemon/event"},
 	"lorrent/lora":                   {"lorrent/lora", "lorrent/storage", "lorrent/daemon/event"},
 	"lorrent/daemon":                 {"lorrent/daemon", "lorrent/rpc", "lorrent/lora", "lorrent/storage"},
-	"lorrent/daemon/torrent/tracker": {},
+	"lorrent/daemon/torrent/tracker": {"lorrent/daemon/torrent/scope"},
 }
 
 func rule(importer string) []string {

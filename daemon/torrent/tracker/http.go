@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"lorrent/daemon/torrent/scope"
 )
 
 const (
@@ -144,7 +146,7 @@ func wireNumWant(r Request) int {
 func (c *Client) get(ctx context.Context, u *url.URL, p path) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.HTTPTimeout, fmt.Errorf("no complete answer within %v", c.cfg.HTTPTimeout))
 	defer cancel()
-	ctx = context.WithValue(ctx, routeKey{}, &route{ctx: ctx, path: p})
+	ctx = context.WithValue(ctx, routeKey{}, &route{ctx: ctx, path: p, trackerLike: trackerLike(u)})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, errors.New("build request: bad URL")
@@ -245,7 +247,7 @@ func newHTTPClient(c *Client) *http.Client {
 			}
 			req.Header.Del("Referer") // it would hand the passkey to the next host
 			if r, ok := req.Context().Value(routeKey{}).(*route); ok {
-				r.redirect()
+				r.redirect(req.URL)
 			}
 			return nil
 		},
@@ -257,17 +259,25 @@ type route struct {
 	ctx  context.Context // of the request; net/http lets a dial outlive it
 	path path            // resolved addresses of the tracker, used until the first redirect
 
-	mu         sync.Mutex
-	reached    netip.Addr // the tracker's own address, once connected
-	redirected bool
+	mu          sync.Mutex
+	reached     netip.Addr // the tracker's own address, once connected
+	redirected  bool
+	trackerLike bool // the URL, as far as its path can tell
 }
 
 type routeKey struct{}
 
-func (r *route) redirect() {
+func (r *route) redirect(to *url.URL) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.redirected = true
+	r.redirected, r.trackerLike = true, trackerLike(to)
+}
+
+// trackerLike reports whether the last segment of a URL's path begins with
+// "announce" or "scrape", as BEP 48 has it and all trackers' do.
+func trackerLike(u *url.URL) bool {
+	last := u.Path[strings.LastIndexByte(u.Path, '/')+1:]
+	return strings.HasPrefix(last, "announce") || strings.HasPrefix(last, "scrape")
 }
 
 func (r *route) isRedirected() bool {
@@ -284,14 +294,19 @@ func (r *route) connected(a netip.Addr) {
 	}
 }
 
-// allow refuses a redirect that leads from the outside further in, the way a
-// hostile tracker would reach a service on our host or network.
+// allow refuses what would let a stranger's torrent give orders to a service on
+// our host or network: a redirect that leads from the outside further in, and
+// a request there for anything that does not look like a tracker.
 func (r *route) allow(a netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.redirected && scopeOf(a) < scopeOf(r.reached) {
+	near := scope.Of(a)
+	if r.redirected && near < scope.Of(r.reached) {
 		return fmt.Errorf("follow redirect: refused to go from %s address %s to %s address %s",
-			scopeOf(r.reached), r.reached, scopeOf(a), a)
+			scope.Of(r.reached), r.reached, near, a)
+	}
+	if near < scope.Public && !r.trackerLike {
+		return fmt.Errorf("refused to connect to %s address %s: the URL's path does not end in \"announce\"", near, a)
 	}
 	return nil
 }
@@ -344,35 +359,4 @@ func (c *Client) dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, er
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.cfg.LocalAddr, 0))
 	}
 	return d.DialContext(ctx, "tcp", addr.String())
-}
-
-// scope orders addresses by how far away they can be.
-type scope int
-
-const (
-	loopback scope = iota
-	private
-	public
-)
-
-func (s scope) String() string { return [...]string{"loopback", "private", "public"}[s] }
-
-// scopeOf classifies an address. Translated IPv4 (NAT64, RFC 6052) counts as
-// what it stands for.
-func scopeOf(a netip.Addr) scope {
-	a = a.Unmap()
-	if netip.MustParsePrefix("64:ff9b::/96").Contains(a) {
-		b := a.As16()
-		a = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	switch {
-	case a.IsLoopback(), a.IsUnspecified():
-		return loopback
-	case a.IsPrivate(), a.IsLinkLocalUnicast(), a.IsMulticast(),
-		netip.MustParsePrefix("100.64.0.0/10").Contains(a), // carrier-grade NAT, RFC 6598
-		netip.MustParsePrefix("0.0.0.0/8").Contains(a),
-		a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return private
-	}
-	return public
 }

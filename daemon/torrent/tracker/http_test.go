@@ -179,8 +179,8 @@ func TestHTTPStopsEarly(t *testing.T) {
 	var requests, written atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		requests.Add(1)
-		if req.URL.Path == "/loop" {
-			http.Redirect(w, req, "/loop", http.StatusFound)
+		if req.URL.Path == "/announce-loop" {
+			http.Redirect(w, req, "/announce-loop", http.StatusFound)
 			return
 		}
 		block := make([]byte, 1<<20)
@@ -193,12 +193,12 @@ func TestHTTPStopsEarly(t *testing.T) {
 		}
 	}))
 	c := newTestClient(t, ClientConfig{})
-	_, err := c.Announce(testContext(t), srv.URL+"/loop", testRequest())
+	_, err := c.Announce(testContext(t), srv.URL+"/announce-loop", testRequest())
 	wantErr(t, err, "more than 5")
 	if n := requests.Load(); n != 1+maxRedirects {
 		t.Errorf("%d requests", n)
 	}
-	_, err = c.Announce(testContext(t), srv.URL+"/endless", testRequest())
+	_, err = c.Announce(testContext(t), srv.URL+"/announce-endless", testRequest())
 	wantErr(t, err, "larger than 2097152 bytes")
 	srv.Close() // waits for the handler
 	if n := written.Load(); n > 50<<20 {
@@ -254,7 +254,7 @@ func answerWith(head, body string) func(net.Conn) error {
 func TestRedirectInwards(t *testing.T) {
 	ok := answerWith("200 OK", "d5:peers6:\x0a\x00\x00\x01\x1a\xe1e")
 	to := func(host string) func(net.Conn) error {
-		return answerWith("302 Found\r\nLocation: http://"+host+"/", "")
+		return answerWith("302 Found\r\nLocation: http://"+host+"/announce", "")
 	}
 	names := map[string]string{
 		"public": "203.0.113.5", "other": "198.51.100.7", "lan": "192.168.1.1", "meta": "169.254.169.254",
