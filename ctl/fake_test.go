@@ -304,7 +304,7 @@ func (d *fakeDaemon) get(params json.RawMessage) (any, *rpc.Error) {
 		detail.Files = []rpc.File{{Path: "a/\x1bb", Length: 2048, VerifiedBytes: 1024}, {Path: "empty"}}
 	}
 	if args.Peers {
-		detail.PeerList = []rpc.Peer{{Address: "10.0.0.1:51413", Client: "Evil\x07 1.0", Direction: "in", Source: "incoming", Encryption: "handshake", Progress: 0.5,
+		detail.PeerList = []rpc.Peer{{Address: "10.0.0.1:51413", Client: "Evil\x07 1.0", Direction: "in", Source: "incoming", Transport: "utp", Encryption: "handshake", Progress: 0.5,
 			DownloadRate: 2048, Interested: true, PeerChoking: true, PeerInterested: true, Requests: 5}}
 	}
 	if args.Trackers {

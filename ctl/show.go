@@ -120,11 +120,11 @@ func fileTable(files []rpc.File) *table {
 
 func peerTable(peers []rpc.Peer) *table {
 	t := &table{columns: []column{
-		{title: "ADDRESS"}, {title: "FROM"}, {title: "ENCRYPTION"}, {"DONE", true}, {"DOWN", true}, {"UP", true},
+		{title: "ADDRESS"}, {title: "FROM"}, {title: "OVER"}, {title: "ENCRYPTION"}, {"DONE", true}, {"DOWN", true}, {"UP", true},
 		{"REQUESTS", true}, {title: "FLAGS"}, {title: "CLIENT"},
 	}}
 	for _, p := range peers {
-		t.add(text("%s", p.Address), text("%s", p.Source), text("%s", p.Encryption), text("%s", percentText(int64(p.Progress*1000), 1000)),
+		t.add(text("%s", p.Address), text("%s", p.Source), text("%s", p.Transport), text("%s", p.Encryption), text("%s", percentText(int64(p.Progress*1000), 1000)),
 			text("%s", rateText(p.DownloadRate)), text("%s", rateText(p.UploadRate)), text("%d", p.Requests),
 			text("%s", peerFlags(p)), text("%s", p.Client))
 	}

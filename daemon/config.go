@@ -39,6 +39,7 @@ type settings struct {
 	LogLevel        string   `toml:"log_level"`
 	Preallocate     string   `toml:"preallocate"`
 	Encryption      string   `toml:"encryption"`
+	UTP             string   `toml:"utp"`
 	MaxPeers        int      `toml:"max_peers"`
 	PeersPerTorrent int      `toml:"max_peers_per_torrent"`
 	UploadSlots     int      `toml:"upload_slots"`
@@ -70,6 +71,7 @@ func (s *settings) options() []option {
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
 		{flag: "preallocate", text: &s.Preallocate, help: "sparse or full"},
 		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
+		{flag: "utp", text: &s.UTP, help: "as transport to peers: prefer-tcp, only or off"},
 		{flag: "max-peers", number: &s.MaxPeers, help: "connections in all"},
 		{flag: "max-peers-per-torrent", number: &s.PeersPerTorrent, help: "connections of one torrent"},
 		{flag: "upload-slots", number: &s.UploadSlots, help: "peers of one torrent served at a time"},
@@ -131,17 +133,24 @@ func (o option) variable() string {
 // config is a checked configuration.
 type config struct {
 	settings
-	level    zerolog.Level
-	allocate disk.Mode
-	encrypt  torrent.Encryption
-	buffer   int64
-	down, up int64 // bytes per second, 0 is no limit
+	level     zerolog.Level
+	allocate  disk.Mode
+	encrypt   torrent.Encryption
+	transport torrent.Transport
+	buffer    int64
+	down, up  int64 // bytes per second, 0 is no limit
 }
 
 var encryptions = map[string]torrent.Encryption{
 	"prefer":  torrent.PreferEncryption,
 	"require": torrent.RequireEncryption,
 	"disable": torrent.DisableEncryption,
+}
+
+var transports = map[string]torrent.Transport{
+	"prefer-tcp": torrent.PreferTCP,
+	"only":       torrent.OnlyUTP,
+	"off":        torrent.OnlyTCP,
 }
 
 // loadConfig merges flags, environment, file and defaults, and checks the
@@ -215,6 +224,9 @@ func (s *settings) check() (*config, error) {
 	var known bool
 	if c.encrypt, known = encryptions[s.Encryption]; !known {
 		return nil, fmt.Errorf("encryption %q: use prefer, require or disable", s.Encryption)
+	}
+	if c.transport, known = transports[s.UTP]; !known {
+		return nil, fmt.Errorf("utp %q: use prefer-tcp, only or off", s.UTP)
 	}
 	bytes, err := humanize.ParseBytes(s.Buffer)
 	if err != nil || bytes < 1<<20 || bytes > 1<<40 {
@@ -313,6 +325,7 @@ func defaults(env func(string) (string, bool)) settings {
 		LogLevel:        "info",
 		Preallocate:     "sparse",
 		Encryption:      "prefer",
+		UTP:             "prefer-tcp",
 		MaxPeers:        500,
 		PeersPerTorrent: 80,
 		UploadSlots:     8,

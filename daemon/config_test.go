@@ -82,6 +82,7 @@ func TestPrecedence(t *testing.T) {
 		"log-level":             {"debug", "warn", "error"},
 		"preallocate":           {"full", "sparse", "full"},
 		"encryption":            {"require", "prefer", "disable"},
+		"utp":                   {"only", "prefer-tcp", "off"},
 		"max-peers":             {"11", "12", "13"},
 		"max-peers-per-torrent": {"21", "22", "23"},
 		"upload-slots":          {"31", "32", "33"},
@@ -146,7 +147,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != ":51767" || c.LoRa != "sim" || c.level.String() != "info" || c.buffer != 64<<20 || c.down != 0 || c.up != 0 || c.encrypt != torrent.PreferEncryption {
+	if c.Listen != ":51767" || c.LoRa != "sim" || c.level.String() != "info" || c.buffer != 64<<20 || c.down != 0 || c.up != 0 || c.encrypt != torrent.PreferEncryption || c.transport != torrent.PreferTCP {
 		t.Errorf("got %+v", c)
 	}
 	if !reflect.DeepEqual(c.RPC, []string{"unix:/run/one/rpc.sock"}) {
@@ -249,6 +250,7 @@ func TestConfigErrors(t *testing.T) {
 		{"no log level", "", nil, []string{"--log-level="}, `log_level ""`},
 		{"preallocate", "", nil, []string{"--preallocate", "some"}, `preallocate "some"`},
 		{"encryption", "", nil, []string{"--encryption", "maybe"}, `encryption "maybe"`},
+		{"utp", "", nil, []string{"--utp", "maybe"}, `utp "maybe"`},
 		{"buffer", "buffer = 'big'\n", nil, nil, `buffer "big"`},
 		{"small buffer", "buffer = '1kB'\n", nil, nil, `buffer "1kB"`},
 		{"download limit", "", nil, []string{"--download-limit", "fast"}, `download_limit "fast"`},

@@ -96,6 +96,7 @@ func (d *daemon) open() (err error) {
 		Version:            version,
 		Allocate:           d.cfg.allocate,
 		Encryption:         d.cfg.encrypt,
+		Transport:          d.cfg.transport,
 		MaxPeers:           d.cfg.MaxPeers,
 		MaxPeersPerTorrent: d.cfg.PeersPerTorrent,
 		UploadSlots:        d.cfg.UploadSlots,

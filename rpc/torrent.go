@@ -105,6 +105,7 @@ type Peer struct {
 	Client          string  `json:"client"`     // what it calls itself
 	Direction       string  `json:"direction"`  // "in" or "out"
 	Source          string  `json:"source"`     // "tracker", "incoming", "pex" or "magnet"
+	Transport       string  `json:"transport"`  // "tcp" or "utp"
 	Encryption      string  `json:"encryption"` // "plaintext", "handshake" (plaintext after an encrypted one) or "rc4"
 	Progress        float64 `json:"progress"`   // 0 to 1
 	DownloadRate    int64   `json:"downloadRate"`

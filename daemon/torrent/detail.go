@@ -167,6 +167,7 @@ func (r *remote) status() PeerStatus {
 		Client:         r.client,
 		Direction:      "in",
 		Source:         r.source,
+		Transport:      r.over,
 		Encryption:     r.secure,
 		DownloadRate:   r.downRate,
 		UploadRate:     r.upRate,

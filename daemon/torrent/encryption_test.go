@@ -71,7 +71,7 @@ func transferBetween(t *testing.T, caller, called Encryption, seedCalls bool, wa
 	}
 	addr := netip.MustParseAddrPort(to.Stats().ListenAddress)
 	if want == "" {
-		in, err := from.dial(ctx, addr, h, false)
+		in, err := from.dial(ctx, overTCP, addr, h, false)
 		if err == nil {
 			in.conn.Close()
 			t.Errorf("connected, %s", in.encryption)
@@ -79,7 +79,7 @@ func transferBetween(t *testing.T, caller, called Encryption, seedCalls bool, wa
 		return
 	}
 	if seedCalls { // a session with nothing to do dials nobody
-		in, err := from.dial(ctx, addr, h, false)
+		in, err := from.dial(ctx, overTCP, addr, h, false)
 		if err != nil {
 			t.Fatal(err)
 		}

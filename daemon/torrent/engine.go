@@ -54,6 +54,7 @@ type Config struct {
 	Version     string    // of this program, told to peers and trackers
 	Allocate    disk.Mode // how space is set aside
 	Encryption  Encryption
+	Transport   Transport
 
 	MaxPeers           int           // connections in all
 	MaxPeersPerTorrent int           //
@@ -66,6 +67,8 @@ type Config struct {
 	StopGrace          time.Duration // for the goodbyes to trackers
 
 	// shorter in tests
+	dialTimeout      time.Duration // for a connection to a peer over TCP
+	utpTimeout       time.Duration // for one over uTP, mostly after TCP has failed
 	handshakeTimeout time.Duration // for a peer's handshake
 	blockTimeout     time.Duration // for a block, once begun
 	parkAfter        time.Duration // a session with nothing to do ends
@@ -81,12 +84,14 @@ const (
 	defaultCheckpointInterval = time.Second
 	defaultCheckpointBytes    = 64 << 20
 	defaultStopGrace          = 3 * time.Second
+	defaultDialTimeout        = 10 * time.Second
+	defaultUTPTimeout         = 5 * time.Second
 	defaultHandshakeTimeout   = 10 * time.Second
 	defaultParkAfter          = 10 * time.Second
 	defaultWriteRetry         = 10 * time.Second
 	defaultPEXInterval        = time.Minute
 
-	maxHalfOpen  = 64 // dials under way
+	maxHalfOpen  = 64 // dials under way, and as many fallbacks to uTP
 	maxAnnounces = 64 // announces under way
 )
 
@@ -112,6 +117,8 @@ func (c *Config) setDefaults() {
 	}
 	orTime(&c.CheckpointInterval, defaultCheckpointInterval)
 	orTime(&c.StopGrace, defaultStopGrace)
+	orTime(&c.dialTimeout, defaultDialTimeout)
+	orTime(&c.utpTimeout, defaultUTPTimeout)
 	orTime(&c.handshakeTimeout, defaultHandshakeTimeout)
 	orTime(&c.parkAfter, defaultParkAfter)
 	orTime(&c.writeRetry, defaultWriteRetry)
@@ -125,7 +132,7 @@ type Engine struct {
 	log       zerolog.Logger
 	peerID    [20]byte
 	key       uint32         // tells trackers that a new address is still us
-	listeners []net.Listener // of the peer port, the first one TCP
+	listeners []net.Listener // of the peer port
 	udp       *datagrams
 	port      int
 	pool      *piece.Pool
@@ -136,6 +143,7 @@ type Engine struct {
 	trackers  *tracker.Client
 	web       *webseed.Client
 	dials     semaphore
+	fallbacks semaphore // dials over uTP after TCP has failed
 	announces semaphore
 	peers     counter // connections in all
 
@@ -167,6 +175,7 @@ func New(cfg Config) (*Engine, error) {
 		down:      newLimiter(cfg.DownloadLimit),
 		up:        newLimiter(cfg.UploadLimit),
 		dials:     newSemaphore(maxHalfOpen),
+		fallbacks: newSemaphore(maxHalfOpen),
 		announces: newSemaphore(maxAnnounces),
 		alarms:    newAlarms(),
 		commands:  make(chan func()),

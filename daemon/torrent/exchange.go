@@ -89,6 +89,9 @@ func (r *remote) flags() (f byte) {
 	if r.isSeed() {
 		f |= pex.Seed
 	}
+	if r.over == overUTP {
+		f |= pex.SpeaksUTP
+	}
 	if r.dialed {
 		f |= pex.Reachable
 	}

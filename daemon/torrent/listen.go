@@ -15,10 +15,7 @@ import (
 	"lorrent/daemon/torrent/peerwire"
 )
 
-const (
-	dialTimeout   = 10 * time.Second
-	maxHandshakes = 128 // incoming ones under way
-)
+const maxHandshakes = 128 // incoming ones under way, over each transport
 
 // listen opens the peer port: TCP and UDP on the same number, IPv4 and IPv6
 // when the host is empty.
@@ -27,12 +24,24 @@ func (e *Engine) listen() error {
 	if err != nil {
 		return fmt.Errorf("listen for peers on %q: %w", e.cfg.Listen, err)
 	}
-	if e.udp, err = newDatagrams(conn, nil); err != nil {
+	var deny func(netip.AddrPort) bool
+	if e.cfg.Transport == OnlyTCP {
+		deny = func(netip.AddrPort) bool { return true }
+	}
+	if e.udp, err = newDatagrams(conn, deny); err != nil {
 		l.Close()
 		return err
 	}
-	e.listeners = append(e.listeners, l, e.udp.utp)
 	e.port = l.Addr().(*net.TCPAddr).Port
+	switch e.cfg.Transport {
+	case OnlyUTP:
+		l.Close() // nobody shall believe that it is connected
+		e.listeners = []net.Listener{e.udp.utp}
+	case OnlyTCP:
+		e.listeners = []net.Listener{l}
+	default:
+		e.listeners = []net.Listener{l, e.udp.utp}
+	}
 	return nil
 }
 
@@ -96,6 +105,7 @@ type incoming struct {
 	conn       net.Conn
 	rest       []byte // came from conn with the handshakes, and follows them
 	encryption string
+	transport  string
 	addr       netip.AddrPort
 	theirs     peerwire.Handshake
 	source     string
@@ -134,7 +144,7 @@ func (e *Engine) greet(conn net.Conn) (in incoming, t *torrent, err error) {
 	if err != nil {
 		return in, nil, err
 	}
-	in.addr, in.source = addrOf(conn), "incoming"
+	in.addr, in.transport, in.source = addrOf(conn), transportOf(conn), "incoming"
 	if err := in.hear(); err != nil {
 		return in, nil, err
 	}
@@ -161,20 +171,11 @@ var (
 	errMute = errors.New("no handshake from the peer")
 )
 
-func addrOf(conn net.Conn) netip.AddrPort {
-	a, ok := conn.RemoteAddr().(interface{ AddrPort() netip.AddrPort }) // of TCP or UDP
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := a.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
-}
-
 // dial connects to a peer and shakes hands, encrypted or not, whatever is
 // allowed and works first. plain says that plaintext did last time.
-func (e *Engine) dial(ctx context.Context, addr netip.AddrPort, infoHash [20]byte, plain bool) (in incoming, err error) {
+func (e *Engine) dial(ctx context.Context, transport string, addr netip.AddrPort, infoHash [20]byte, plain bool) (in incoming, err error) {
 	for _, encrypt := range e.cfg.Encryption.attempts(plain) {
-		in, err = e.dialOnce(ctx, addr, infoHash, encrypt)
+		in, err = e.dialOnce(ctx, transport, addr, infoHash, encrypt)
 		if !errors.Is(err, errMute) || ctx.Err() != nil {
 			break
 		}
@@ -182,9 +183,8 @@ func (e *Engine) dial(ctx context.Context, addr netip.AddrPort, infoHash [20]byt
 	return in, err
 }
 
-func (e *Engine) dialOnce(ctx context.Context, addr netip.AddrPort, infoHash [20]byte, encrypt bool) (in incoming, err error) {
-	d := net.Dialer{Timeout: dialTimeout}
-	conn, err := d.DialContext(ctx, "tcp", addr.String())
+func (e *Engine) dialOnce(ctx context.Context, transport string, addr netip.AddrPort, infoHash [20]byte, encrypt bool) (in incoming, err error) {
+	conn, err := e.connect(ctx, transport, addr)
 	if err != nil {
 		return in, err
 	}
@@ -195,7 +195,7 @@ func (e *Engine) dialOnce(ctx context.Context, addr netip.AddrPort, infoHash [20
 		conn.Close()
 		return in, err
 	}
-	in.addr, in.dialed = addr, true
+	in.addr, in.transport, in.dialed = addr, transport, true
 	return in, nil
 }
 

@@ -22,6 +22,7 @@ type remote struct {
 	addr   netip.AddrPort
 	dialed bool
 	secure string // how the connection is encrypted
+	over   string // what carries it
 	source string
 	peerID [20]byte
 	fast   bool
@@ -79,6 +80,7 @@ func (s *session) join(in incoming) {
 		addr:    in.addr,
 		dialed:  in.dialed,
 		secure:  in.encryption,
+		over:    in.transport,
 		source:  in.source,
 		peerID:  in.theirs.PeerID,
 		client:  clientOf(in.theirs.PeerID),
@@ -94,7 +96,7 @@ func (s *session) join(in incoming) {
 		r.content.Store(c)
 		bitfieldLen = (c.info.NumPieces() + 7) / 8
 	}
-	if in.dialed {
+	if in.dialed || in.transport == overUTP { // which calls from the port it is called at
 		r.listen = in.addr
 	}
 	window := 0
@@ -130,6 +132,8 @@ func (s *session) join(in incoming) {
 	}
 	if ca := s.swarm.candidates[in.addr]; ca != nil {
 		ca.busy = true
+	} else if r.listen == in.addr && len(s.swarm.candidates) < maxCandidates {
+		s.swarm.candidates[in.addr] = &candidate{addr: in.addr, source: in.source, busy: true, utp: in.transport == overUTP}
 	}
 	s.hello(r)
 	s.spawn(func() func() {
@@ -153,7 +157,7 @@ func (s *session) left(r *remote, err error) {
 	if s.seeking.fetch != nil {
 		s.seeking.fetch.Remove(int32(r.id))
 	}
-	s.log.Debug().Err(err).Stringer("peer", r.addr).Str("client", r.client).Str("encryption", r.secure).Msg("peer left")
+	s.log.Debug().Err(err).Stringer("peer", r.addr).Str("client", r.client).Str("transport", r.over).Str("encryption", r.secure).Msg("peer left")
 	if c := s.swarm.candidates[r.listen]; c != nil {
 		c.busy = false
 		c.seed = r.isSeed()

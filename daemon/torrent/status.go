@@ -73,6 +73,7 @@ type PeerStatus struct {
 	Client         string
 	Direction      string // "in" or "out"
 	Source         string // "tracker", "incoming", "pex" or "magnet"
+	Transport      string // "tcp" or "utp"
 	Encryption     string // "plaintext", "handshake" (and plaintext after it) or "rc4"
 	Progress       float64
 	DownloadRate   int64

@@ -1,6 +1,7 @@
 package torrent
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"slices"
@@ -25,6 +26,7 @@ type swarm struct {
 	addrs      map[int32]netip.AddrPort // of peers now and before, to know who sent a bad piece
 	nextID     int32
 	dialing    int
+	fallbacks  int // dials over uTP after TCP has failed
 	turnover   time.Time
 }
 
@@ -37,6 +39,7 @@ type candidate struct {
 	busy      bool      // being dialled, or connected
 	seed      bool      // was one when we last met
 	plain     bool      // spoke plaintext when we last met
+	utp       bool      // was reached over uTP, and not over TCP, when we last met
 	forbidden bool      // ourselves, or banned
 }
 
@@ -114,31 +117,61 @@ func (s *session) callable(now time.Time, n int) []*candidate {
 
 func (s *session) dial(c *candidate) {
 	c.busy = true
-	s.swarm.dialing++
+	s.dialOver(c, s.e.cfg.Transport.attempts(c.utp), &s.swarm.dialing, s.e.dials)
+}
+
+// dialOver calls a candidate over the first of the transports. count and slots
+// are those of the call.
+func (s *session) dialOver(c *candidate, transports []string, count *int, slots semaphore) {
+	*count++
 	ctx, hash, plain := s.net, s.t.hash, c.plain
 	s.spawn(func() func() {
-		if !s.e.dials.acquire(ctx.Done()) {
-			return func() { s.dialed(c, incoming{}, ctx.Err()) }
+		in, err := incoming{}, context.Canceled
+		if slots.acquire(ctx.Done()) {
+			in, err = s.e.dial(ctx, transports[0], c.addr, hash, plain)
+			slots.release()
 		}
-		in, err := s.e.dial(ctx, c.addr, hash, plain)
-		s.e.dials.release()
-		return func() { s.dialed(c, in, err) }
+		return func() {
+			*count--
+			s.dialed(c, transports, in, err, ctx.Err() != nil)
+		}
 	})
 }
 
-func (s *session) dialed(c *candidate, in incoming, err error) {
-	s.swarm.dialing--
-	c.busy = false
+// dialed takes a call's end; cut says that it was ended by us.
+func (s *session) dialed(c *candidate, transports []string, in incoming, err error, cut bool) {
 	if err != nil {
-		s.log.Debug().Err(err).Stringer("peer", c.addr).Msg("dial failed")
+		s.log.Debug().Err(err).Stringer("peer", c.addr).Str("transport", transports[0]).Msg("dial failed")
+		if !cut && errors.Is(err, errUnreachable) && s.dialNext(c, transports[1:]) {
+			return
+		}
+	}
+	c.busy = false
+	switch {
+	case err == nil:
+		in.source = c.source
+		c.plain, c.utp = in.encryption == unencrypted, in.transport == overUTP
+		if !s.connected(in) {
+			s.dialFailed(c, false)
+		}
+	case !cut:
 		s.dialFailed(c, errors.Is(err, errSelf))
-		return
 	}
-	in.source = c.source
-	c.plain = in.encryption == unencrypted
-	if !s.connected(in) {
-		s.dialFailed(c, false)
+}
+
+// dialNext calls over another transport, if there is one and room for it.
+func (s *session) dialNext(c *candidate, transports []string) bool {
+	switch {
+	case len(transports) == 0 || c.forbidden:
+		return false
+	case transports[0] == overTCP:
+		s.dialOver(c, transports, &s.swarm.dialing, s.e.dials)
+		return true
+	case s.swarm.fallbacks >= maxFallbacks:
+		return false
 	}
+	s.dialOver(c, transports, &s.swarm.fallbacks, s.e.fallbacks)
+	return true
 }
 
 // dialFailed lets a candidate wait longer each time, and forgets it in the
@@ -200,6 +233,10 @@ func (s *session) dedupe(in incoming) error {
 	for _, r := range s.swarm.peers {
 		if r.peerID != in.theirs.PeerID {
 			continue
+		}
+		if r.over == overUTP && in.transport == overTCP && r.addr.Addr() == in.addr.Addr() {
+			r.conn.Close() // both work: TCP it is
+			return nil
 		}
 		weWin := string(s.e.peerID[:]) > string(r.peerID[:])
 		if r.dialed == in.dialed || r.dialed == weWin {

@@ -196,7 +196,7 @@ func toFile(f torrent.FileStatus) rpc.File { return rpc.File(f) }
 
 func toPeer(p torrent.PeerStatus) rpc.Peer {
 	return rpc.Peer{
-		Address: p.Address, Client: p.Client, Direction: p.Direction, Source: p.Source, Encryption: p.Encryption, Progress: finite(p.Progress),
+		Address: p.Address, Client: p.Client, Direction: p.Direction, Source: p.Source, Transport: p.Transport, Encryption: p.Encryption, Progress: finite(p.Progress),
 		DownloadRate: p.DownloadRate, UploadRate: p.UploadRate, DownloadedBytes: p.Downloaded, UploadedBytes: p.Uploaded,
 		Choking: p.Choking, Interested: p.Interested, PeerChoking: p.PeerChoking, PeerInterested: p.PeerInterested,
 		Snubbed: p.Snubbed, Requests: p.Requests, QueuedUploads: p.QueuedUploads,

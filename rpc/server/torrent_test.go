@@ -110,7 +110,7 @@ func TestTorrentGet(t *testing.T) {
 			Private: true, PieceLength: 11, NumPieces: 12, NumFiles: 13, AddedAt: added, CompletedAt: added,
 		},
 		Files:    []torrent.FileStatus{{Path: "a/b", Length: 1, VerifiedBytes: 2}},
-		Peers:    []torrent.PeerStatus{{Address: "a", Client: "c", Direction: "in", Source: "incoming", Encryption: "rc4", Progress: 0.5, DownloadRate: 1, UploadRate: 2, Downloaded: 3, Uploaded: 4, Choking: true, PeerInterested: true, Requests: 5, QueuedUploads: 6}},
+		Peers:    []torrent.PeerStatus{{Address: "a", Client: "c", Direction: "in", Source: "incoming", Transport: "utp", Encryption: "rc4", Progress: 0.5, DownloadRate: 1, UploadRate: 2, Downloaded: 3, Uploaded: 4, Choking: true, PeerInterested: true, Requests: 5, QueuedUploads: 6}},
 		Trackers: []torrent.TrackerStatus{{URL: "u", Tier: 1, State: "ok", Error: "e", Warning: "w", Seeders: -1, Leechers: 2, Downloaded: 3, LastAnnounce: added, PeersReceived: 4}},
 		WebSeeds: []torrent.WebSeedStatus{{URL: "w", State: "banned", Error: "e", Missing: 1, DownloadRate: 2, Downloaded: 3}},
 		Pieces:   []byte{0xf0}, Availability: []int{1, 2},
@@ -137,7 +137,7 @@ func TestTorrentGet(t *testing.T) {
 	lists := fmt.Sprintf("%+v %+v %+v %+v %x %v", long.Files, long.PeerList, deref(long.Trackers[0]), long.WebSeeds, long.Pieces, long.Availability)
 	for _, part := range []string{
 		"{Path:a/b Length:1 VerifiedBytes:2}",
-		"Address:a Client:c Direction:in Source:incoming Encryption:rc4 Progress:0.5 DownloadRate:1 UploadRate:2 DownloadedBytes:3 UploadedBytes:4 Choking:true Interested:false PeerChoking:false PeerInterested:true Snubbed:false Requests:5 QueuedUploads:6",
+		"Address:a Client:c Direction:in Source:incoming Transport:utp Encryption:rc4 Progress:0.5 DownloadRate:1 UploadRate:2 DownloadedBytes:3 UploadedBytes:4 Choking:true Interested:false PeerChoking:false PeerInterested:true Snubbed:false Requests:5 QueuedUploads:6",
 		"URL:u Tier:1 State:ok Error:e Warning:w Seeders:-1 Leechers:2 Downloaded:3 PeersReceived:4",
 		"URL:w State:banned Error:e MissingFiles:1 DownloadRate:2 DownloadedBytes:3 RetryAt:<nil>",
 		"f0 [1 2]",
