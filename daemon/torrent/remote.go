@@ -164,7 +164,9 @@ func (s *session) left(r *remote, err error) {
 		if time.Since(r.since) > time.Minute {
 			c.failures = 0
 		}
-		s.dialFailed(c, false)
+		if !s.draining { // otherwise it was us who left
+			s.dialFailed(c, false)
+		}
 	}
 	var violation *peerwire.Error
 	if errors.As(err, &violation) {

@@ -149,6 +149,7 @@ func (s *session) begin() {
 		return
 	}
 	s.looking = s.complete()
+	s.learnLinked(time.Now())
 	s.open()
 }
 
