@@ -13,7 +13,7 @@
 //   - Functions given to UpdateTorrent and UpdateMessage run inside the write
 //     transaction: they compute, and must not call the DB.
 //
-// Buckets, version 2 (integers in keys are big-endian, so that keys sort):
+// Buckets, version 3 (integers in keys are big-endian, so that keys sort):
 //
 //	meta        version → decimal, running → when the process that has not closed it started
 //	torrents    info hash → JSON of Torrent
@@ -23,8 +23,13 @@
 //	messages    sequence → JSON of Message
 //	message_ids length of ID, ID, sender → sequence; messages there are already
 //	message_dir 'i' or 'o', sequence → nothing; messages by direction
-//	message_peer node, sequence → 'i' or 'o'; messages by the other end
-//	outbox      sequence → nothing; outgoing messages still queued or sent
+//	message_peer node, sequence → 'i' or 'o'; direct messages by the other end, 0xFFFFFFFF for those to everyone
+//	message_channel length of channel, channel, sequence → 'i' or 'o'; messages by channel; this and what follows: version 3
+//	windows     name → replay window
+//	peers       public key → JSON of Peer
+//	channels    id → JSON of Channel
+//	reads       as message_peer or message_channel without sequence → sequence of the last message read
+//	outbox      sequence → nothing; outgoing messages under way
 //	settings    key → value
 package storage
 

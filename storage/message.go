@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -22,10 +23,12 @@ type Message struct {
 	Seq       uint64    `json:"-"`  // order in the database from 1, given by AddMessage
 	ID        string    `json:"id"` // sender and packet id, the same at both ends and over retries
 	From      uint32    `json:"from"`
-	To        uint32    `json:"to"` // 0xFFFFFFFF: everyone
+	To        uint32    `json:"to"`                // 0xFFFFFFFF: everyone, or a channel
+	Channel   string    `json:"channel,omitempty"` // whose members it is for; the public one when empty
+	Port      uint8     `json:"port,omitempty"`    // what the text is, by the numbers of the air; 0: text
 	Text      string    `json:"text"`
 	Outgoing  bool      `json:"outgoing,omitzero"`
-	State     string    `json:"state"` // "received", or "queued" "sent" "delivered" "expired" "failed"
+	State     string    `json:"state"` // "received", or "queued" "sent" "relayed" "delivered" "read" "expired" "failed"
 	CreatedAt time.Time `json:"createdAt,omitzero"`
 	UpdatedAt time.Time `json:"updatedAt,omitzero"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
@@ -38,7 +41,7 @@ type Message struct {
 // pending reports whether the message belongs into the outbox. Nobody
 // acknowledges a broadcast, so that sent is the end of one.
 func (m *Message) pending() bool {
-	return m.Outgoing && (m.State == "queued" || m.State == "sent" && m.To != broadcast)
+	return m.Outgoing && (m.State == "queued" || (m.State == "sent" || m.State == "relayed") && m.To != broadcast)
 }
 
 func (m *Message) direction() byte {
@@ -48,23 +51,27 @@ func (m *Message) direction() byte {
 	return 'i'
 }
 
-// peers returns the nodes in whose conversation the message appears: the other
-// end, and everyone for what everyone heard.
-func (m *Message) peers() []uint32 {
-	switch {
-	case m.Outgoing:
-		return []uint32{m.To}
-	case m.To == broadcast:
-		return []uint32{m.From, broadcast}
+// peer is the node in whose conversation the message appears: the other end, or
+// everyone for what is for everyone. A channel proves nothing of its author.
+func (m *Message) peer() uint32 {
+	if m.Outgoing || m.To == broadcast {
+		return m.To
 	}
-	return []uint32{m.From}
+	return m.From
+}
+
+// Window is the state of a replay window, kept under a name.
+type Window struct {
+	Name  []byte
+	State []byte
 }
 
 // AddMessage stores a message and sets its Seq. The error is ErrExists when one
 // of the same sender and ID was stored before, in this process or an earlier one.
-func (db *DB) AddMessage(m *Message) error {
-	if len(m.ID) == 0 || len(m.ID) > maxMessageID {
-		return fmt.Errorf("add message: ID of %d bytes", len(m.ID))
+// Windows are stored in the same commit.
+func (db *DB) AddMessage(m *Message, windows ...Window) error {
+	if len(m.ID) == 0 || len(m.ID) > maxMessageID || len(m.Channel) > maxMessageID {
+		return fmt.Errorf("add message: ID of %d bytes, channel of %d", len(m.ID), len(m.Channel))
 	}
 	var seq uint64
 	err := db.update(func(tx *bolt.Tx) error {
@@ -84,6 +91,11 @@ func (db *DB) AddMessage(m *Message) error {
 		if err := putIndexes(tx, &stored); err != nil {
 			return err
 		}
+		for _, w := range windows {
+			if err := tx.Bucket(bucketWindows).Put(w.Name, w.State); err != nil {
+				return err
+			}
+		}
 		return putMessage(tx, &stored)
 	})
 	if err != nil {
@@ -99,9 +111,38 @@ func putIndexes(tx *bolt.Tx, m *Message) error {
 	if err := tx.Bucket(bucketDirections).Put(key, nil); err != nil {
 		return err
 	}
-	for _, node := range m.peers() {
-		key := append(nodeKey(node), seqKey(m.Seq)...)
-		if err := tx.Bucket(bucketPeers).Put(key, []byte{m.direction()}); err != nil {
+	bucket, prefix := conversation(m.peer(), m.Channel)
+	return tx.Bucket(bucket).Put(append(prefix, seqKey(m.Seq)...), []byte{m.direction()})
+}
+
+// conversation is where messages with a node, or of a channel, are indexed.
+func conversation(node uint32, channel string) (bucket, prefix []byte) {
+	if channel != "" {
+		return bucketByChannel, append([]byte{byte(len(channel))}, channel...)
+	}
+	return bucketPeers, nodeKey(node)
+}
+
+// forgetClaims takes messages to everyone out of the conversations of nodes.
+func forgetClaims(tx *bolt.Tx) error {
+	peers, everyone := tx.Bucket(bucketPeers), nodeKey(broadcast)
+	if peers == nil {
+		return nil // migrate says what is missing
+	}
+	var claims [][]byte // keys of such messages with their author as the other end
+	c := peers.Cursor()
+	for key, value := c.Seek(everyone); hasPrefix(key, everyone); key, value = c.Next() {
+		if !bytes.Equal(value, []byte{'i'}) {
+			continue
+		}
+		m, err := getMessage(tx, key[len(everyone):])
+		if err != nil {
+			continue // damaged: it is reported when it is read
+		}
+		claims = append(claims, append(nodeKey(m.From), key[len(everyone):]...))
+	}
+	for _, key := range claims {
+		if err := peers.Delete(key); err != nil {
 			return err
 		}
 	}
@@ -119,7 +160,7 @@ func (db *DB) UpdateMessage(seq uint64, fn func(*Message)) error {
 		}
 		before := m
 		fn(&m)
-		if m.Seq != before.Seq || m.ID != before.ID || m.From != before.From || m.To != before.To || m.Outgoing != before.Outgoing {
+		if m.Seq != before.Seq || m.ID != before.ID || m.From != before.From || m.To != before.To || m.Channel != before.Channel || m.Outgoing != before.Outgoing {
 			return errors.New("an update may not make it another message")
 		}
 		return putMessage(tx, &m)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -20,6 +21,11 @@ type MessageQuery struct {
 	// Peer, when set, selects what came from or went to this node. 0xFFFFFFFF
 	// stands for what was sent to everyone, by us or by others.
 	Peer *uint32
+	// Channel, when set, selects the messages of a channel that is not the public
+	// one.
+	Channel string
+	// Text selects what contains it, in either case of letters.
+	Text string
 	// Incoming or Outgoing alone selects a direction; both or neither mean both.
 	Incoming, Outgoing bool
 }
@@ -36,6 +42,9 @@ func (db *DB) Messages(q MessageQuery) (messages []Message, err error) {
 	err = db.view(func(tx *bolt.Tx) error {
 		return q.each(tx, func(key []byte) (more bool) {
 			messages, problems = collect(tx, key, messages, problems)
+			if n := len(messages); n > 0 && !q.matches(messages[n-1].Text) {
+				messages = messages[:n-1]
+			}
 			return q.Limit <= 0 || len(messages) < q.Limit
 		})
 	})
@@ -45,7 +54,7 @@ func (db *DB) Messages(q MessageQuery) (messages []Message, err error) {
 	return messages, errors.Join(append(problems, err)...)
 }
 
-// Outbox returns the outgoing messages that are queued or sent, oldest first,
+// Outbox returns the outgoing messages that are under way, oldest first,
 // and treats damaged ones like Messages does.
 func (db *DB) Outbox() (messages []Message, err error) {
 	var problems []error
@@ -122,12 +131,21 @@ func (q *MessageQuery) index() (bucket, prefix []byte, direction byte) {
 		}
 	}
 	switch {
+	case q.Channel != "":
+		bucket, prefix = conversation(0, q.Channel)
+		return bucket, prefix, direction
 	case q.Peer != nil:
-		return bucketPeers, nodeKey(*q.Peer), direction
+		bucket, prefix = conversation(*q.Peer, "")
+		return bucket, prefix, direction
 	case direction != 0:
 		return bucketDirections, []byte{direction}, 0
 	}
 	return bucketMessages, nil, 0
+}
+
+// matches says whether a text has what is looked for.
+func (q *MessageQuery) matches(text string) bool {
+	return q.Text == "" || strings.Contains(strings.ToLower(text), strings.ToLower(q.Text))
 }
 
 // hasPrefix is false for the nil key at the end of a bucket.

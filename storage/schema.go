@@ -3,6 +3,7 @@ package storage
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,13 +24,18 @@ var (
 	bucketPeers      = []byte("message_peer")
 	bucketOutbox     = []byte("outbox")
 	bucketSettings   = []byte("settings")
+	bucketByChannel  = []byte("message_channel")
+	bucketWindows    = []byte("windows")
+	bucketLoRaPeers  = []byte("peers")
+	bucketChannels   = []byte("channels")
+	bucketReads      = []byte("reads")
 
 	keyVersion = []byte("version")
 	keyRunning = []byte("running")
 )
 
 // buckets are those of the newest version.
-func buckets() [][]byte { return append(buckets1(), bucketLayers) }
+func buckets() [][]byte { return slices.Concat(buckets1(), [][]byte{bucketLayers}, buckets3()) }
 
 func buckets1() [][]byte {
 	return [][]byte{
@@ -38,13 +44,17 @@ func buckets1() [][]byte {
 	}
 }
 
+func buckets3() [][]byte {
+	return [][]byte{bucketByChannel, bucketWindows, bucketLoRaPeers, bucketChannels, bucketReads}
+}
+
 // A migration raises the schema by one version.
 type migration func(*bolt.Tx) error
 
 // ladder holds the migrations in order: the first makes version 1 of an empty
 // file. To change the schema, append one; never edit one that was released.
 func ladder() []migration {
-	return []migration{createBuckets, addV2}
+	return []migration{createBuckets, addV2, addRadio}
 }
 
 func createBuckets(tx *bolt.Tx) error {
@@ -80,6 +90,17 @@ func addV2(tx *bolt.Tx) error {
 		t.HashV2 = fmt.Sprintf("%x", sha256.Sum256(info))
 		return putTorrent(tx, &t)
 	})
+}
+
+// addRadio makes version 3: keys, channels and what was read. Messages to everyone
+// leave the conversations of those who claim to have written them.
+func addRadio(tx *bolt.Tx) error {
+	for _, name := range buckets3() {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return forgetClaims(tx)
 }
 
 // prepare climbs the ladder, notes how the last process left the file and marks
