@@ -75,7 +75,7 @@ func (a *app) each(ids []string, many bool, fn func(id string) (any, error)) err
 // stateStyle is the colour of a torrent's or message's state.
 func stateStyle(state string) string {
 	switch state {
-	case rpc.StateDownloading, rpc.StateMetadata, rpc.MessageSent:
+	case rpc.StateDownloading, rpc.StateMetadata, rpc.MessageSent, rpc.MessageRelayed:
 		return cyan
 	case rpc.StateSeeding, rpc.MessageDelivered, rpc.MessageReceived:
 		return green

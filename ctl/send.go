@@ -108,7 +108,7 @@ func settled(m rpc.Message) bool {
 	case rpc.MessageDelivered, rpc.MessageExpired, rpc.MessageFailed:
 		return true
 	}
-	return m.To == everyone && m.State == rpc.MessageSent
+	return m.To == everyone && (m.State == rpc.MessageSent || m.State == rpc.MessageRelayed)
 }
 
 // awaitMessage follows a message until it is settled.

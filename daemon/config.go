@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"lorrent/daemon/torrent"
+	"lorrent/lora/airtime"
+	"lorrent/lora/packet"
 	"lorrent/rpc"
 	"lorrent/storage/disk"
 )
@@ -36,6 +38,8 @@ type settings struct {
 	RPCSocketGroup  string   `toml:"rpc_socket_group"`
 	RPCAllowedHosts []string `toml:"rpc_allowed_hosts"`
 	LoRa            string   `toml:"lora"`
+	LoRaName        string   `toml:"lora_name"`
+	LoRaRegion      string   `toml:"lora_region"`
 	LogLevel        string   `toml:"log_level"`
 	Preallocate     string   `toml:"preallocate"`
 	Encryption      string   `toml:"encryption"`
@@ -68,6 +72,8 @@ func (s *settings) options() []option {
 		{flag: "rpc-socket-group", text: &s.RPCSocketGroup, help: "group that may use the unix socket"},
 		{flag: "rpc-allowed-hosts", list: &s.RPCAllowedHosts, help: "host names under which RPC over TCP may be called"},
 		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
+		{flag: "lora-name", text: &s.LoRaName, help: "what this node calls itself on the air, at most 20 bytes"},
+		{flag: "lora-region", text: &s.LoRaRegion, help: "whose law applies to the radio, such as EU868 or US915"},
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
 		{flag: "preallocate", text: &s.Preallocate, help: "sparse or full"},
 		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
@@ -292,11 +298,22 @@ func (s *settings) checkAddresses() error {
 			return fmt.Errorf("rpc %q: use unix:PATH or HOST:PORT: %w", address, err)
 		}
 	}
+	return s.checkLoRa()
+}
+
+// checkLoRa finds a radio, region or name that cannot be.
+func (s *settings) checkLoRa() error {
 	switch kind, rest, _ := strings.Cut(s.LoRa, ":"); {
 	case s.LoRa == "off", s.LoRa == "sim", strings.HasPrefix(s.LoRa, "sim?"):
 	case rest != "" && slices.Contains([]string{"udp", "serial", "board", "meshcore", "rnode", "tcp"}, kind):
 	default:
 		return fmt.Errorf("lora %q: use off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT", s.LoRa)
+	}
+	if _, err := airtime.RegionByName(s.LoRaRegion); err != nil {
+		return fmt.Errorf("lora_%w", err)
+	}
+	if err := packet.CheckName(s.LoRaName); err != nil {
+		return fmt.Errorf("lora_name: %w", err)
 	}
 	return nil
 }
@@ -322,6 +339,7 @@ func defaults(env func(string) (string, bool)) settings {
 		Listen:          ":51767",
 		RPC:             []string{"unix:" + rpc.SocketPaths()[0]},
 		LoRa:            "sim",
+		LoRaRegion:      "EU868",
 		LogLevel:        "info",
 		Preallocate:     "sparse",
 		Encryption:      "prefer",

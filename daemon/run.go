@@ -60,7 +60,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) error {
 	if errors.Is(err, errStuck) {
 		return err // the marker stays unclean, as it should
 	}
-	if cerr := d.store.Close(); err == nil && cerr != nil {
+	if cerr := errors.Join(d.bridge.Close(), d.store.Close()); err == nil && cerr != nil {
 		err = cerr
 	}
 	d.log.Info().Msg("stopped")
@@ -107,7 +107,10 @@ func (d *daemon) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if d.bridge, err = lora.New(lora.Config{Radio: d.cfg.LoRa, Store: d.store, Events: d.events, Log: d.log}); err != nil {
+	d.bridge, err = lora.New(lora.Config{
+		Radio: d.cfg.LoRa, Region: d.cfg.LoRaRegion, Name: d.cfg.LoRaName, Store: d.store, Events: d.events, Log: d.log,
+	})
+	if err != nil {
 		return err
 	}
 	return d.openRPC()

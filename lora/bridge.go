@@ -10,7 +10,11 @@
 //     sooner or later, whatever happens to the process or the radio.
 //   - A radio that fails ends Run with an error and loses nothing; the caller
 //     runs it again.
-//   - No hour contains more of our transmissions than the duty limit allows.
+//   - No hour contains more of our transmissions than the law of the region and
+//     the duty limit allow, restarts included.
+//   - Nothing is shown, stored or acknowledged that no key of ours opened. A direct
+//     message is written by the holder of the key it is shown under; a message to
+//     a channel by one of its members, whoever it says.
 package lora
 
 import (
@@ -25,6 +29,7 @@ import (
 	"lorrent/daemon/event"
 	"lorrent/lora/airtime"
 	"lorrent/lora/ether"
+	"lorrent/lora/keyring"
 	"lorrent/lora/mesh"
 	"lorrent/lora/modem"
 	"lorrent/lora/packet"
@@ -39,7 +44,9 @@ type Config struct {
 	Log    zerolog.Logger
 
 	Settings   modem.Radio   // default: SF9 at 250 kHz in band P of EU868
-	DutyLimit  float64       // share of any hour that may be spent sending; default 10 %
+	Region     string        // whose law applies, see airtime.Regions; default "EU868"
+	DutyLimit  float64       // share of any hour that may be spent sending, 0: what the law allows
+	Name       string        // what this node calls itself, at most packet.MaxName bytes
 	MessageTTL time.Duration // how long a message is tried; default 24 h
 	MaxQueued  int           // messages waiting or not acknowledged; default 1024
 
@@ -53,59 +60,83 @@ type Config struct {
 // Bridge carries messages between the store and a radio.
 type Bridge struct {
 	// immutable after New
-	cfg   Config
-	radio radio
-	node  uint32
+	cfg     Config
+	radio   radio
+	node    uint32
+	clock   airClock
+	maxText int
 
 	// open is radio.open, but for tests that pull the plug.
 	open func(context.Context) (modem.Modem, func(context.Context), error)
 
 	submitted chan struct{} // wakes run for pending; holds one
 
-	onAir time.Duration // owned by run: airtime of the packet handed to the port
+	onAir mesh.Transmit // owned by run: what was handed to the port
 
-	mu       sync.Mutex // guards what follows
-	mesh     *mesh.Mesh
-	ledger   *airtime.Ledger
-	ids      idSource
+	mu      sync.Mutex // guards what follows
+	mesh    *mesh.Mesh
+	plan    *airtime.Plan
+	ahead   time.Duration // airtime that the store counts as sent, and is not
+	counter *packet.Counter
+	ring    *keyring.Ring
+	peers   map[uint32]storage.Peer // whose keys are kept
+	cards   map[uint32]packet.Card  // what nodes have said of themselves
+	windows map[string]*packet.Replay
+
+	inquiries map[uint32]*inquiry // nodes whose identity is asked for
+	unopened  []mesh.Deliver      // messages of such nodes
+	announced time.Time           // when ours was, last
+	answer    time.Time           // when it has to be; zero when not
+
 	pending  []storage.Message             // stored, for run to hand to the mesh
 	reserved int                           // being stored by Send
 	records  map[packet.ID]storage.Message // what the mesh holds
 	overflow bool                          // the store has more than the mesh would take
+	unasked  bool                          // the store has messages to more unknown nodes than are asked for
 	up       bool
 	failure  string
 	counters counters
 }
 
 // counters of packets since New.
-type counters struct{ sent, received, bad uint64 }
+type counters struct{ sent, received, bad, forged uint64 }
 
-// New reads the radio's name and the stored outbox, and draws the node id when
-// the store has none. The error names what is wrong.
+// New reads the radio's name, the keys and the outbox, and draws an identity when
+// the store has none. The error names what is wrong. Close ends what New began.
 func New(cfg Config) (*Bridge, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	b := &Bridge{cfg: cfg, submitted: make(chan struct{}, 1), records: make(map[packet.ID]storage.Message)}
+	b := &Bridge{
+		cfg: cfg, submitted: make(chan struct{}, 1), records: make(map[packet.ID]storage.Message),
+		peers: make(map[uint32]storage.Peer), cards: make(map[uint32]packet.Card),
+		windows: make(map[string]*packet.Replay), inquiries: make(map[uint32]*inquiry),
+	}
 	var err error
 	if b.radio, err = parseRadio(cfg); err != nil {
 		return nil, err
 	}
 	b.open = b.radio.open
-	if b.node, err = loadNodeID(cfg.Store); err != nil {
+	b.clock = airClock{base: time.Now(), speedup: b.radio.speedup}
+	identity, err := loadIdentity(cfg.Store)
+	if err != nil {
 		return nil, err
 	}
-	if b.ids, err = newIDSource(cfg.Store, b.node); err != nil {
+	b.node, b.ring = identity.NodeID(), keyring.New(identity)
+	if err := b.loadKeys(); err != nil {
 		return nil, err
 	}
-	b.ledger = airtime.NewLedger(cfg.DutyLimit)
+	epoch := packet.RandomEpoch()
+	if b.counter, err = packet.NewCounter(cfg.Store, b.node, epoch); err != nil {
+		return nil, err
+	}
+	if err := b.newPlan(); err != nil {
+		return nil, err
+	}
+	b.maxText = min(MaxText, b.plan.MaxPacket()-packet.RoutedOverhead)
 	b.mesh = mesh.New(mesh.Config{
-		NodeID:      b.node,
-		Airtime:     b.timeOnAir,
-		Budget:      b.budget,
-		MaxMessages: cfg.MaxQueued,
-		Plain:       true,
-		Turnaround:  turnaround(b.radio.speedup),
+		NodeID: b.node, Epoch: epoch, Airtime: b.plan.TimeOnAir, Budget: b.budget, Opens: mesh.Opens,
+		FloorSNRdB: floorSNR(cfg.Settings.SpreadingFactor), MaxMessages: cfg.MaxQueued, Known: b.loadKnown(),
 	})
 	if b.radio.kind == radioOff {
 		return b, nil
@@ -115,11 +146,16 @@ func New(cfg Config) (*Bridge, error) {
 	return b, err
 }
 
-// turnaround is what a receiver takes to answer. A faster air finds the channel
-// free sooner; the database stays as slow as it is.
-func turnaround(speedup float64) time.Duration {
-	const channel, store = 250 * time.Millisecond, 50 * time.Millisecond
-	return store + time.Duration(float64(channel)/speedup)
+// floorSNR is the SNR in dB of the weakest signal that is received, as of the
+// SX1262 datasheet.
+func floorSNR(spreadingFactor int) float64 { return -2.5 - 2.5*float64(spreadingFactor-5) }
+
+// Close gives back what was reserved and not used, and keeps what is known of
+// the network, so that a restart loses nothing of either. Run has ended.
+func (b *Bridge) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return errors.Join(b.counter.Close(), b.saveAirtime(0), b.saveKnown())
 }
 
 // complete fills in the defaults and refuses what cannot work.
@@ -130,8 +166,8 @@ func (cfg *Config) complete() error {
 			PreambleSymbols: 16, SyncWord: 0x12, TxPowerDBm: 14,
 		}
 	}
-	if cfg.DutyLimit == 0 {
-		cfg.DutyLimit = airtime.EU868P().DutyCycle
+	if cfg.Region == "" {
+		cfg.Region = "EU868"
 	}
 	if cfg.MessageTTL == 0 {
 		cfg.MessageTTL = 24 * time.Hour
@@ -147,10 +183,12 @@ func (cfg *Config) complete() error {
 		return fmt.Errorf("radio loss %v: want 0 to 1", cfg.Loss)
 	case cfg.Speedup < 0:
 		return fmt.Errorf("radio speedup %v: want more than 0", cfg.Speedup)
+	case cfg.DutyLimit < 0 || cfg.DutyLimit > 1:
+		return fmt.Errorf("duty limit %v: want 0 to 1", cfg.DutyLimit)
 	case ether.TimeOnAir(cfg.Settings, 1) == 0:
 		return fmt.Errorf("radio settings %+v: no radio works so", cfg.Settings)
 	}
-	return nil
+	return packet.CheckName(cfg.Name)
 }
 
 // Run opens the radio and carries messages until ctx ends, whose error it then
@@ -162,7 +200,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}
 	// What was sent while there was no radio joins the rest, and what expired ends.
 	b.carryOut(b.submit(), nil)
-	b.carryOut(b.locked(b.mesh.Tick), nil)
+	b.carryOut(b.tick(), nil)
 	err := b.run(ctx)
 	b.setDown(err)
 	return err
@@ -218,7 +256,7 @@ func (b *Bridge) carry(ctx context.Context, port *port) error {
 		case <-b.submitted:
 			b.carryOut(b.submit(), port)
 		case <-wake.C:
-			b.carryOut(b.locked(b.mesh.Tick), port)
+			b.carryOut(b.tick(), port)
 		}
 		b.refill(port)
 		b.setTimer(wake)
@@ -233,9 +271,12 @@ const maxFailures = 5
 func (b *Bridge) setTimer(t *time.Timer) {
 	b.mu.Lock()
 	at, ok := b.mesh.Wake()
+	if other, due := b.nextAnnouncement(); due && (!ok || other.Before(at)) {
+		at, ok = other, true
+	}
 	b.mu.Unlock()
 	if ok {
-		t.Reset(time.Until(at))
+		t.Reset(b.clock.until(at))
 	} else {
 		t.Stop()
 	}
@@ -245,7 +286,7 @@ func (b *Bridge) setTimer(t *time.Timer) {
 func (b *Bridge) locked(input func(time.Time) []mesh.Action) []mesh.Action {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return input(time.Now())
+	return input(b.clock.now())
 }
 
 // carryOut does what the mesh asks for, and what it asks for in consequence. A
@@ -256,13 +297,14 @@ func (b *Bridge) carryOut(actions []mesh.Action, port *port) {
 		actions = actions[1:]
 		switch a := action.(type) {
 		case mesh.Transmit:
-			b.onAir = a.Airtime
-			packet, err := mesh.EncodePlain(a.Packet)
-			if err != nil { // it left the air out: nothing was on it
+			packet, err := mesh.Encode(&a.Packet)
+			if err != nil { // nothing was on the air
 				b.fail(fmt.Errorf("encode packet: %w", err))
 				actions = append(actions, b.locked(b.mesh.SendFailed)...)
 				continue
 			}
+			b.onAir = a
+			b.reserveAirtime(a.Airtime)
 			port.transmit <- packet
 		case mesh.Deliver:
 			actions = append(actions, b.deliver(a)...)

@@ -17,6 +17,7 @@ import (
 
 	"lorrent/daemon/event"
 	"lorrent/lora/ether"
+	"lorrent/lora/mesh"
 	"lorrent/lora/modem"
 	"lorrent/lora/packet"
 	"lorrent/storage"
@@ -27,6 +28,7 @@ func TestStoredButUnsent(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		air := ether.NewAir(ether.Config{Seed: 1})
 		a, b := newStation(t, air, nil), newStation(t, air, nil)
+		introduce(t, a, b)
 		sent := a.send(b.node, "before the crash")
 		db, path := crash(t, a.path)
 		again := stationOn(t, db, path, air, nil)
@@ -49,6 +51,7 @@ func TestSentButUnacknowledged(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		air := ether.NewAir(ether.Config{Seed: 1})
 		a, b := newStation(t, air, nil), newStation(t, air, nil)
+		introduce(t, a, b)
 		a.run()
 		a.send(b.node, "hello")
 		await(t, time.Minute, "the first attempt", func() bool { return a.states()["sent"] == 1 })
@@ -70,6 +73,7 @@ func TestAcknowledgedIsStored(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		air := ether.NewAir(ether.Config{Seed: 1, Loss: 0.3})
 		a, b := newStation(t, air, nil), newStation(t, air, nil)
+		introduce(t, a, b)
 		a.run()
 		b.run()
 		for i := range 10 {
@@ -92,20 +96,19 @@ func TestLostAcknowledgement(t *testing.T) {
 		s := newStation(t, air, nil)
 		s.run()
 		p := joinByHand(t, air)
-		text := packet.NewText(packet.ID{Source: 0x11111111, Epoch: 3, Sequence: 1}, s.node, "hello")
-		b, err := packet.Encode(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := packet.NewAck(text.ID, s.node)
+		p.meets(s)
+		text := p.text(s.node, "hello")
 		say := func(when string) {
 			t.Helper()
-			if err := p.Send(t.Context(), b); err != nil {
-				t.Fatal(err)
+			p.send(text)
+			got := p.hear()
+			if got == nil || got.Type != mesh.Ack || got.ID != text.ID || !mesh.Opens(got, &text) || got.Attempt != text.Attempt {
+				t.Errorf("%s: heard %+v, want an acknowledgement of %v", when, got, text.ID)
 			}
-			if got := hear(t, p); got == nil || *got != want {
-				t.Errorf("%s: heard %+v, want %+v", when, got, want)
+			time.Sleep(time.Minute) // until it has repeated itself
+			for p.hear() != nil {
 			}
+			text.Attempt++
 		}
 		say("first")
 		say("again")
@@ -127,16 +130,12 @@ func TestNoStoreNoAcknowledgement(t *testing.T) {
 		s := newStation(t, air, nil)
 		s.run()
 		p := joinByHand(t, air)
+		p.meets(s)
 		s.cfg.Store.Close()
-		b, err := packet.Encode(packet.NewText(packet.ID{Source: 0x11111111, Sequence: 1}, s.node, "hello"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := p.text(s.node, "hello")
 		for range 2 {
-			if err := p.Send(t.Context(), b); err != nil {
-				t.Fatal(err)
-			}
-			if got := hear(t, p); got != nil {
+			p.send(text)
+			if got := p.hear(); got != nil {
 				t.Errorf("heard %+v, want silence", got)
 			}
 		}
@@ -151,6 +150,7 @@ func TestUnplug(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		air := ether.NewAir(ether.Config{Seed: 1})
 		a, b := newStation(t, air, nil), newStation(t, air, nil)
+		introduce(t, a, b)
 		b.run()
 		var plugged modem.Modem
 		open := a.open
@@ -208,7 +208,7 @@ func TestRadioRefuses(t *testing.T) {
 			m, companion, err := open(ctx)
 			return refusing{m}, companion, err
 		}
-		s.send(0x12345678, "hello")
+		s.send(Broadcast, "hello")
 		if err := s.Run(t.Context()); !errors.Is(err, errRefused) {
 			t.Errorf("Run returned %v", err)
 		}
@@ -252,9 +252,12 @@ func TestKilledAfterSend(t *testing.T) {
 		a := stationOn(t, db, path, air, nil)
 		p := joinByHand(t, air)
 		a.run()
-		got := hear(t, p)
-		if got == nil || got.Text != "last words" || got.To != 0x12345678 || got.ID.String() != strings.TrimSpace(line) {
-			t.Errorf("after the restart heard %+v, want message %s", got, line)
+		got := p.hear()
+		if got == nil || got.ID.String() != strings.TrimSpace(line) {
+			t.Fatalf("after the restart heard %+v, want message %s", got, line)
+		}
+		if opened, err := p.ring.OpenChannel(got); err != nil || string(opened.Body) != "last words" {
+			t.Errorf("it says %q, %v", opened.Body, err)
 		}
 	})
 }
@@ -269,7 +272,7 @@ func sendAndHang(path string) {
 	if err != nil {
 		panic(err)
 	}
-	m, err := b.Send(context.Background(), 0x12345678, "last words")
+	m, err := b.Send(context.Background(), Broadcast, "last words")
 	if err != nil {
 		panic(err)
 	}
@@ -277,57 +280,8 @@ func sendAndHang(path string) {
 	select {}
 }
 
-// No message id is used twice, whatever happens between two sequences.
-func TestIDsAreNeverReused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lorrent.db")
-	db := openStore(t, path)
-	used := make(map[uint32]bool)
-	for start := range 4 {
-		ids, err := newIDSource(db, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 600 * (start + 1) { // within a block and past it, then a crash
-			id, err := ids.next()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if used[id.Sequence] {
-				t.Fatalf("sequence %d is used twice", id.Sequence)
-			}
-			used[id.Sequence] = true
-		}
-	}
-}
-
-func TestIDsStartAgainUnderAnotherEpoch(t *testing.T) {
-	db := openStore(t, filepath.Join(t.TempDir(), "lorrent.db"))
-	if err := db.SetSetting(settingSequence, []byte{0, 0xFF, 0xFF, 0xFF}); err != nil {
-		t.Fatal(err)
-	}
-	ids, err := newIDSource(db, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	last, err1 := ids.next()
-	first, err2 := ids.next()
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
-	}
-	if last.Sequence != packet.MaxSequence || first.Sequence != 0 || first.Epoch == last.Epoch {
-		t.Errorf("%+v is followed by %+v", last, first)
-	}
-	// And a start after the wrap goes on from there.
-	if ids, err = newIDSource(db, 1); err != nil {
-		t.Fatal(err)
-	}
-	if next, err := ids.next(); err != nil || next.Sequence != sequenceBlock {
-		t.Errorf("after a restart: %+v, %v; want sequence %d", next, err, sequenceBlock)
-	}
-}
-
 func TestDamagedSettings(t *testing.T) {
-	for _, key := range []string{settingNode, settingSequence} {
+	for _, key := range []string{settingIdentity, packet.SettingCounter} {
 		db := openStore(t, filepath.Join(t.TempDir(), "lorrent.db"))
 		if err := db.SetSetting(key, []byte{1, 2}); err != nil {
 			t.Fatal(err)

@@ -1,95 +1,117 @@
 package lora
 
 import (
-	"crypto/rand"
-	"encoding/binary"
+	"errors"
 	"fmt"
 
+	"lorrent/lora/mesh"
 	"lorrent/lora/packet"
 	"lorrent/storage"
 )
 
-// Keys of the durable settings.
+// Keys of the durable settings, besides packet.SettingCounter.
 const (
-	settingNode     = "lora.node"     // 4 bytes, the node id
-	settingSequence = "lora.sequence" // 4 bytes, the first sequence not reserved
+	settingIdentity = "lora.identity" // 32 bytes, the seed of the identity: secret
+	settingKnown    = "lora.known"    // who hears whom: beacons, each with a byte of length
 )
 
-// sequenceBlock is how many sequences are reserved with one write.
-const sequenceBlock = 1024
-
-// loadNodeID reads the address of this node, or draws it and keeps it.
-func loadNodeID(db *storage.DB) (uint32, error) {
-	kept, err := db.Setting(settingNode)
+// loadIdentity reads the identity of this node, or draws it and keeps it.
+func loadIdentity(db *storage.DB) (*packet.Identity, error) {
+	kept, err := db.Setting(settingIdentity)
 	if err != nil {
-		return 0, fmt.Errorf("load node id: %w", err)
-	}
-	if len(kept) == 4 {
-		if id := binary.BigEndian.Uint32(kept); id != 0 && id != Broadcast {
-			return id, nil
-		}
+		return nil, fmt.Errorf("load identity: %w", err)
 	}
 	if kept != nil {
-		return 0, fmt.Errorf("load node id: setting %q holds %x, which is no node", settingNode, kept)
+		id, err := packet.IdentityFromSeed(kept)
+		if err != nil {
+			return nil, fmt.Errorf("load identity: setting %q: %w", settingIdentity, err)
+		}
+		return id, nil
 	}
-	id := uint32(0)
-	for id == 0 || id == Broadcast {
-		id = randomUint32()
-	}
-	if err := db.SetSetting(settingNode, binary.BigEndian.AppendUint32(nil, id)); err != nil {
-		return 0, fmt.Errorf("keep node id: %w", err)
+	id := packet.NewIdentity()
+	if err := db.SetSetting(settingIdentity, id.Seed()); err != nil {
+		return nil, fmt.Errorf("keep identity: %w", err)
 	}
 	return id, nil
 }
 
-// idSource gives out message IDs, none twice: the sequence is reserved on disk
-// in blocks ahead of use, and the epoch, drawn at random at every start, covers
-// for a store that was put back to an older copy.
-type idSource struct {
-	db       *storage.DB
-	id       packet.ID // the next one
-	reserved uint32    // the first sequence that the store does not know as used
+// loadKeys fills the ring with the keys that the store has.
+func (b *Bridge) loadKeys() error {
+	if err := b.ring.Join("", []byte(packet.PublicSecret)); err != nil {
+		return err
+	}
+	peers, err := b.cfg.Store.Peers()
+	if errors.Is(err, storage.ErrCorrupt) {
+		b.cfg.Log.Error().Err(err).Msg("load keys: some nodes are lost")
+	} else if err != nil {
+		return fmt.Errorf("load keys: %w", err)
+	}
+	for _, p := range peers {
+		if err := b.ring.Learn(p.Key, true); err != nil {
+			b.cfg.Log.Error().Err(err).Str("key", packet.PublicKey(p.Key).String()).Msg("load keys: node left out")
+			continue
+		}
+		b.peers[packet.PublicKey(p.Key).NodeID()] = p
+	}
+	return nil
 }
 
-func newIDSource(db *storage.DB, node uint32) (idSource, error) {
-	kept, err := db.Setting(settingSequence)
+// loadKnown reads who hears whom, as an earlier process knew it. What is
+// damaged costs some floods and no more.
+func (b *Bridge) loadKnown() (known []mesh.Packet) {
+	rest, err := b.cfg.Store.Setting(settingKnown)
 	if err != nil {
-		return idSource{}, fmt.Errorf("load message sequence: %w", err)
+		b.cfg.Log.Error().Err(err).Msg("load what was known of the network")
 	}
-	s := idSource{db: db, id: packet.ID{Source: node, Epoch: uint16(randomUint32())}}
-	if kept != nil {
-		if len(kept) != 4 {
-			return idSource{}, fmt.Errorf("load message sequence: setting %q holds %x, want 4 bytes", settingSequence, kept)
+	for len(rest) > 0 && len(rest) > int(rest[0]) {
+		if p, err := mesh.Decode(rest[1 : 1+int(rest[0])]); err == nil && p.Type == mesh.Beacon {
+			known = append(known, p)
 		}
-		s.id.Sequence = binary.BigEndian.Uint32(kept)
+		rest = rest[1+int(rest[0]):]
 	}
-	s.reserved = s.id.Sequence
-	return s, nil
+	return known
 }
 
-// next returns an unused ID. After 2^24 messages the sequence starts again
-// under a new epoch.
-func (s *idSource) next() (packet.ID, error) {
-	if s.id.Sequence > packet.MaxSequence {
-		for old := s.id.Epoch; s.id.Epoch == old; {
-			s.id.Epoch = uint16(randomUint32())
+// saveKnown keeps who hears whom. The caller holds mu.
+func (b *Bridge) saveKnown() error {
+	value := []byte{}
+	for _, p := range b.mesh.Known() {
+		p.Tx = b.short()
+		p.ID.Source = p.From
+		bytes, err := mesh.Encode(&p)
+		if err != nil {
+			return fmt.Errorf("keep what is known of the network: %w", err)
 		}
-		s.id.Sequence, s.reserved = 0, 0
+		value = append(append(value, byte(len(bytes))), bytes...)
 	}
-	if s.id.Sequence >= s.reserved {
-		upTo := s.id.Sequence + sequenceBlock
-		if err := s.db.SetSetting(settingSequence, binary.BigEndian.AppendUint32(nil, upTo)); err != nil {
-			return packet.ID{}, fmt.Errorf("reserve message sequence: %w", err)
-		}
-		s.reserved = upTo
-	}
-	id := s.id
-	s.id.Sequence++
-	return id, nil
+	return b.cfg.Store.SetSetting(settingKnown, value)
 }
 
-func randomUint32() uint32 {
-	var b [4]byte
-	rand.Read(b[:]) // never fails, says its documentation
-	return binary.BigEndian.Uint32(b[:])
+func (b *Bridge) short() uint16 { return packet.Short(b.node) }
+
+// remember keeps the key of a node for good: it is a contact, or we wrote to each
+// other. The caller holds mu.
+func (b *Bridge) remember(public packet.PublicKey) error {
+	id := public.NodeID()
+	if _, ok := b.peers[id]; ok {
+		return nil
+	}
+	p := storage.Peer{Key: public}
+	if card, ok := b.cards[id]; ok && card.Public == public {
+		p.Name, p.Issued, p.Capabilities = card.Name, card.Issued, uint8(card.Capabilities)
+	}
+	if len(b.peers) >= maxPeers {
+		return fmt.Errorf("%w: %d nodes are known", ErrFull, len(b.peers))
+	}
+	if err := b.ring.Learn(public, true); err != nil {
+		return err
+	}
+	if err := b.cfg.Store.PutPeer(p); err != nil {
+		return err
+	}
+	b.peers[id] = p
+	return nil
 }
+
+// maxPeers bounds the keys that are kept; contacts count.
+const maxPeers = 4096

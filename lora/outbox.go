@@ -10,13 +10,14 @@ import (
 	"unicode/utf8"
 
 	"lorrent/daemon/event"
+	"lorrent/lora/keyring"
 	"lorrent/lora/mesh"
 	"lorrent/lora/packet"
 	"lorrent/storage"
 )
 
 // MaxText is the longest message, in bytes of UTF-8.
-const MaxText = packet.MaxText
+const MaxText = packet.MaxRoutedBody
 
 // Errors of Send.
 var (
@@ -44,7 +45,7 @@ func (b *Bridge) Send(ctx context.Context, to uint32, text string) (storage.Mess
 	if err := b.checkSend(to, text); err != nil {
 		return storage.Message{}, err
 	}
-	id, err := b.reserve()
+	id, err := b.reserve(to)
 	if err != nil {
 		return storage.Message{}, err
 	}
@@ -52,6 +53,9 @@ func (b *Bridge) Send(ctx context.Context, to uint32, text string) (storage.Mess
 	m := storage.Message{
 		ID: id.String(), From: b.node, To: to, Text: text, Outgoing: true, State: stateQueued,
 		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(b.cfg.MessageTTL),
+	}
+	if to != Broadcast && !b.knows(to) {
+		m.Error = waitsForIdentity(to)
 	}
 	if err = b.cfg.Store.AddMessage(&m); err == nil {
 		b.publishState(m) // before run can publish the next state
@@ -77,14 +81,14 @@ func (b *Bridge) checkSend(to uint32, text string) error {
 	switch {
 	case b.radio.kind == radioOff:
 		return ErrOff
-	case to == 0:
-		return fmt.Errorf("%w: node zero", ErrAddress)
+	case to != Broadcast && !packet.ValidNode(to):
+		return fmt.Errorf("%w: %s is no node", ErrAddress, FormatNodeID(to))
 	case to == b.node:
 		return fmt.Errorf("%w: %s is this node", ErrAddress, FormatNodeID(to))
 	case strings.TrimSpace(text) == "":
 		return ErrEmpty
-	case len(text) > MaxText:
-		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(text), MaxText)
+	case len(text) > b.maxText:
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(text), b.maxText)
 	case !utf8.ValidString(text):
 		return ErrText
 	}
@@ -92,13 +96,17 @@ func (b *Bridge) checkSend(to uint32, text string) error {
 }
 
 // reserve takes an ID and a place in the queue.
-func (b *Bridge) reserve() (packet.ID, error) {
+func (b *Bridge) reserve(to uint32) (packet.ID, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.queued() >= b.cfg.MaxQueued {
 		return packet.ID{}, fmt.Errorf("%w: %d", ErrFull, b.cfg.MaxQueued)
 	}
-	id, err := b.ids.next()
+	lane := packet.LaneDirect
+	if to == Broadcast {
+		lane = packet.LaneFlood
+	}
+	id, err := b.counter.Next(lane, 1)
 	if err != nil {
 		return packet.ID{}, err
 	}
@@ -106,8 +114,15 @@ func (b *Bridge) reserve() (packet.ID, error) {
 	return id, nil
 }
 
+func (b *Bridge) knows(node uint32) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, ok := b.ring.Public(node)
+	return ok
+}
+
 // queued counts the messages under way. The caller holds mu.
-func (b *Bridge) queued() int { return b.mesh.Len() + len(b.pending) + b.reserved }
+func (b *Bridge) queued() int { return b.mesh.Len() + len(b.pending) + b.reserved + b.held() }
 
 // submit hands the messages stored by Send to the mesh.
 func (b *Bridge) submit() []mesh.Action {
@@ -133,20 +148,30 @@ func (b *Bridge) enqueue(messages []storage.Message) (actions []mesh.Action) {
 	return actions
 }
 
-// enqueueOne hands one message over. What the mesh has no room for waits in
-// the store.
+// enqueueOne seals a message and hands it over. What the mesh has no room for
+// waits in the store, and what has no key yet for that key.
 func (b *Bridge) enqueueOne(m storage.Message) ([]mesh.Action, error) {
 	id, err := packet.ParseID(m.ID)
 	if err != nil {
 		return nil, err
 	}
-	if err := packet.CheckText(m.Text); err != nil {
-		return nil, err
+	if id.Source != b.node {
+		return nil, fmt.Errorf("it was written as %s, before this node was %s", FormatNodeID(id.Source), FormatNodeID(b.node))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	msg := mesh.Message{ID: id, To: m.To, Payload: []byte(m.Text), ExpiresAt: m.ExpiresAt, Attempts: m.Attempts}
-	actions, err := b.mesh.Enqueue(msg, time.Now())
+	if b.holds(m) {
+		return nil, nil
+	}
+	msg, err := b.seal(id, m)
+	if errors.Is(err, keyring.ErrUnknown) && m.To != Broadcast {
+		return nil, b.hold(m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	msg.ExpiresAt, msg.Attempts = b.clock.at(m.ExpiresAt), m.Attempts
+	actions, err := b.mesh.Enqueue(msg, b.clock.now())
 	switch {
 	case err == nil:
 		b.records[id] = m
@@ -158,6 +183,29 @@ func (b *Bridge) enqueueOne(m storage.Message) ([]mesh.Action, error) {
 		return nil, nil
 	}
 	return nil, err
+}
+
+// seal makes of a stored message what the mesh carries: the same bytes each time.
+// The caller holds mu.
+func (b *Bridge) seal(id packet.ID, m storage.Message) (mesh.Message, error) {
+	payload := packet.Payload{Port: packet.PortText, Body: []byte(m.Text)}
+	if m.To == Broadcast {
+		return b.ring.SealChannel(id, m.Channel, payload)
+	}
+	if err := b.rememberPeer(m.To); err != nil {
+		return mesh.Message{}, err
+	}
+	return b.ring.SealDirect(id, m.To, payload)
+}
+
+// rememberPeer keeps the key of a node that we write to, if it is known. The
+// caller holds mu.
+func (b *Bridge) rememberPeer(node uint32) error {
+	public, ok := b.ring.Public(node)
+	if !ok {
+		return nil // to be asked for
+	}
+	return b.remember(public)
 }
 
 // loadOutbox hands over what an earlier process, or an earlier fullness, left
@@ -174,7 +222,7 @@ func (b *Bridge) loadOutbox() ([]mesh.Action, error) {
 	b.mu.Unlock()
 	// Nobody acknowledges a broadcast: one that was sent is done.
 	messages = slices.DeleteFunc(messages, func(m storage.Message) bool {
-		return m.To == Broadcast && m.State == string(mesh.Sent)
+		return m.To == Broadcast && m.State != stateQueued
 	})
 	return b.enqueue(messages), nil
 }

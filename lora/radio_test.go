@@ -116,6 +116,7 @@ func TestSharedAir(t *testing.T) {
 	c.Close()
 	join := func(c *Config) { c.Radio = radio }
 	a, b := newStation(t, nil, join), newStation(t, nil, join)
+	introduce(t, a, b)
 	a.run()
 	b.run()
 	var want []string
@@ -159,6 +160,7 @@ func TestBoards(t *testing.T) {
 	far = boardtest.New(t, func(packet []byte) { near.Deliver(packet, -91, 4.5) })
 	a := newStation(t, nil, func(c *Config) { c.Radio = "serial:" + near.Path() })
 	b := newStation(t, nil, func(c *Config) { c.Radio = "serial:" + far.Path() })
+	introduce(t, a, b)
 	b.run()
 	a.run()
 	if set, power := near.Radio(); set.FrequencyHz != 869_525_000 || set.SpreadingFactor != 9 || power != 14 {

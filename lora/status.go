@@ -24,6 +24,7 @@ type Status struct {
 	PacketsSent      uint64
 	PacketsReceived  uint64 // well-formed ones, of any sender
 	PacketsBad       uint64 // foreign, damaged or malformed
+	PacketsForged    uint64 // direct ones with our id that our key does not open
 	PacketsDuplicate uint64 // messages heard again
 	PacketsLost      uint64 // sent, and not acknowledged in time
 
@@ -50,10 +51,11 @@ func (b *Bridge) Status() Status {
 		PacketsSent:      b.counters.sent,
 		PacketsReceived:  b.counters.received,
 		PacketsBad:       b.counters.bad,
+		PacketsForged:    b.counters.forged,
 		PacketsDuplicate: b.mesh.Stats().Duplicates,
 		PacketsLost:      b.mesh.Stats().Lost,
-		AirtimeUsed:      b.ledger.Used(time.Now()),
-		AirtimeLimit:     b.ledger.Budget(),
+		AirtimeUsed:      b.plan.Used(b.clock.now()),
+		AirtimeLimit:     b.plan.Budget(),
 	}
 	if b.radio.kind != radioOff {
 		r := b.cfg.Settings
@@ -70,7 +72,9 @@ func (b *Bridge) Nodes() []Node {
 	defer b.mu.Unlock()
 	var nodes []Node
 	for _, n := range b.mesh.Nodes() {
-		nodes = append(nodes, Node(n))
+		node := Node(n)
+		node.LastHeard = b.clock.back(n.LastHeard)
+		nodes = append(nodes, node)
 	}
 	return nodes
 }
@@ -84,7 +88,12 @@ func (b *Bridge) Messages(q storage.MessageQuery) ([]storage.Message, error) {
 // goes on.
 func (b *Bridge) fail(err error) {
 	b.mu.Lock()
-	b.failure = err.Error()
+	b.noteFailure(err)
 	b.mu.Unlock()
+}
+
+// noteFailure is fail for who holds mu.
+func (b *Bridge) noteFailure(err error) {
+	b.failure = err.Error()
 	b.cfg.Log.Error().Err(err).Msg("lora")
 }

@@ -6,6 +6,7 @@ import "time"
 const (
 	MessageQueued    = "queued"    // stored, not on air yet
 	MessageSent      = "sent"      // on air, not acknowledged
+	MessageRelayed   = "relayed"   // a neighbour has passed it on
 	MessageDelivered = "delivered" // the receiver has stored it
 	MessageExpired   = "expired"   // no acknowledgement in time
 	MessageFailed    = "failed"    // the radio refused it for good

@@ -59,7 +59,11 @@ type (
 		ID   string `json:"id"`
 		From string `json:"from"`
 		To   string `json:"to"`
-		Text string `json:"text"`
+		// Channel that it was written to, empty for the public one and for a direct
+		// message. Of a channel only its members can write; which of them did is not
+		// proven.
+		Channel string `json:"channel,omitempty"`
+		Text    string `json:"text"`
 	}
 	// MessageState says that a message of ours moved on: "queued", "sent",
 	// "delivered", "expired" or "failed".

@@ -12,6 +12,7 @@ type arrivals struct {
 type arrival struct {
 	tx      uint16
 	attempt uint8
+	token   packet.Token // what the acknowledgement reveals
 }
 
 // note enters a copy; the oldest message is forgotten.
@@ -26,7 +27,13 @@ func (a *arrivals) note(p Packet) {
 		}
 		a.order = append(a.order, p.ID)
 	}
-	a.latest[p.ID] = arrival{p.Tx, p.Attempt}
+	a.latest[p.ID] = arrival{p.Tx, p.Attempt, p.Token}
+}
+
+// wrote says whether an acknowledgement is one that this node made.
+func (a *arrivals) wrote(ack *Packet) bool {
+	last, ok := a.latest[ack.ID]
+	return ok && last.token == ack.Token
 }
 
 func (a *arrivals) last(id packet.ID) (arrival, bool) {

@@ -29,7 +29,7 @@ func (m *Mesh) account(source uint32) uint32 {
 
 // allows says whether f may be relayed.
 func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
-	if f.key.kind != Flood || m.load.share(now) < busyShare || s.accounts == nil {
+	if f.key.kind != Flood && f.key.kind != Card || m.load.share(now) < busyShare || s.accounts == nil {
 		return true
 	}
 	a := s.accounts[m.account(f.key.id.Source)]
@@ -54,3 +54,7 @@ func (s *fairShare) relayed(source uint32, d time.Duration, now time.Time) {
 	a.heard(d, now)
 	s.total.heard(d, now)
 }
+
+// Knows says whether anything is known of a node besides that it claims to have
+// sent something: a beacon, or that it is heard directly.
+func (m *Mesh) Knows(node uint32) bool { return m.account(node) != strangers }

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -20,6 +21,25 @@ type floodKey struct {
 	kind    Type
 	id      packet.ID
 	attempt uint8
+	// content tells a message for everyone from garbage under the same ID, which
+	// anyone can transmit before the message comes.
+	content uint64
+}
+
+// keyOf is the key of a packet that spreads.
+func (m *Mesh) keyOf(p *Packet) floodKey {
+	key := floodKey{kind: p.Type, id: p.ID, attempt: p.Attempt}
+	if p.Type == Flood || p.Type == Card {
+		var h maphash.Hash
+		h.SetSeed(m.seed)
+		h.WriteByte(p.Channel)
+		if p.Fragment {
+			h.WriteByte(1)
+		}
+		h.Write(p.Payload)
+		key.content = h.Sum64()
+	}
+	return key
 }
 
 // flood is something on its way to everyone in reach.
@@ -89,11 +109,9 @@ func (t *floodTable) remove(f *flood) {
 
 // forget lets the next copy of a message count as new.
 func (t *floodTable) forget(id packet.ID) {
-	for _, kind := range []Type{Flood, Routed} {
-		for attempt := range uint8(attempts) {
-			if f := t.all[floodKey{kind, id, attempt}]; f != nil && !f.own {
-				t.remove(f)
-			}
+	for _, f := range slices.Clone(t.order) {
+		if f.key.id == id && (f.key.kind == Flood || f.key.kind == Routed) && !f.own {
+			t.remove(f)
 		}
 	}
 }
@@ -114,7 +132,7 @@ func (m *Mesh) receiveFlood(p Packet, r reception) {
 
 // copy notes a copy of something that spreads.
 func (m *Mesh) copy(p Packet, r reception) (f *flood, fresh bool) {
-	key := floodKey{p.Type, p.ID, p.Attempt}
+	key := m.keyOf(&p)
 	f = m.floods.all[key]
 	if f == nil {
 		fresh = true
@@ -149,7 +167,7 @@ func (m *Mesh) wanted(f *flood, now time.Time) bool {
 func (m *Mesh) scene(f *flood, now time.Time) *scene {
 	s := &m.sketch
 	*s = scene{
-		load: m.load.share(now), own: f.own, confirmed: f.confirmed, tries: m.originTries(f), copies: f.copies, sent: f.sent,
+		load: m.load.share(now), own: f.own, confirmed: f.confirmed, tries: originTries, copies: f.copies, sent: f.sent,
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
 	for _, v := range m.links.audience() {
@@ -283,7 +301,7 @@ func (m *Mesh) sentFlood(f *flood, over bool, now time.Time) {
 	if !over {
 		o.Attempts++
 	}
-	done := over || f.sent >= m.originTries(f)
+	done := over || f.sent >= originTries
 	if done {
 		delete(m.messages, o.ID)
 	}
@@ -318,7 +336,7 @@ func (m *Mesh) floodsDue(now time.Time) {
 		return true
 	})
 	for _, f := range due {
-		if f.job == nil && !f.onAir && f.sent < m.originTries(f) && m.wanted(f, now) {
+		if f.job == nil && !f.onAir && f.sent < originTries && m.wanted(f, now) {
 			m.relay(f, m.jitter(m.cfg.Airtime(usualSize)), now)
 		} else {
 			m.sentFlood(f, true, now)

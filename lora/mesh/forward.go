@@ -86,7 +86,7 @@ func (t *forwardTable) keepAck(p Packet) {
 
 // start sends a packet on its way from this node.
 func (t *forwardTable) start(m *Mesh, p Packet, prev uint16, source *outgoing, now time.Time) *forward {
-	f := &forward{key: floodKey{p.Type, p.ID, p.Attempt}, packet: p, prev: prev, source: source}
+	f := &forward{key: m.keyOf(&p), packet: p, prev: prev, source: source}
 	if prev != nobody {
 		f.tried = append(f.tried, prev)
 	}
@@ -196,7 +196,7 @@ func (m *Mesh) stuck(f *forward, now time.Time) {
 		if f.hops == 0 {
 			p.TTL = unknownHops
 		}
-		if m.floods.all[floodKey{p.Type, p.ID, p.Attempt}] == nil {
+		if m.floods.all[m.keyOf(&p)] == nil {
 			m.launch(p, nil, now)
 		}
 	}
@@ -232,7 +232,7 @@ func (m *Mesh) finish(f *forward) {
 // stop ends all that carries a message, since its receiver has it.
 func (m *Mesh) stop(id packet.ID, _ time.Time) {
 	for attempt := range uint8(attempts) {
-		key := floodKey{Routed, id, attempt}
+		key := floodKey{kind: Routed, id: id, attempt: attempt}
 		if f := m.forwards.all[key]; f != nil && !f.done {
 			if f.tries > 0 {
 				m.links.result(f.next, true)
@@ -251,7 +251,7 @@ func (m *Mesh) stop(id packet.ID, _ time.Time) {
 // receiveRouted takes in a copy of a message for one node.
 func (m *Mesh) receiveRouted(p Packet, r reception) {
 	if p.From == m.cfg.NodeID {
-		m.progress(floodKey{Routed, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+		m.progress(floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}, p.Tx, p.TTL, r.now)
 		if p.Next == Anybody {
 			m.copy(p, r)
 			m.passedOn(p.ID)
@@ -272,7 +272,7 @@ func (m *Mesh) receiveRouted(p Packet, r reception) {
 	case p.Next == m.short:
 		m.passOn(p, r)
 	default:
-		m.progress(floodKey{Routed, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+		m.progress(floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}, p.Tx, p.TTL, r.now)
 	}
 }
 
@@ -286,11 +286,11 @@ func (m *Mesh) arrived(p Packet, r reception) {
 	if !m.seen.wantsAck(p.ID) {
 		return // being stored
 	}
-	key := floodKey{Ack, p.ID, p.Attempt}
+	key := floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}
 	if f := m.forwards.all[key]; f != nil && f.job != nil {
 		return // about to be acknowledged
 	}
-	if f := m.floods.all[key]; f != nil && (f.job != nil || f.onAir || p.Next == Anybody && !m.cfg.Plain) {
+	if f := m.floods.all[key]; f != nil && (f.job != nil || f.onAir || p.Next == Anybody) {
 		return
 	}
 	if f := m.forwards.all[key]; f != nil && p.Next == Anybody {
@@ -306,11 +306,11 @@ func (m *Mesh) acknowledge(id packet.ID, now time.Time) {
 	if !ok {
 		return
 	}
-	ack := Packet{Type: Ack, ID: id, From: m.cfg.NodeID, To: id.Source, Attempt: a.attempt, TTL: maxTTL}
+	ack := Packet{Type: Ack, ID: id, From: m.cfg.NodeID, To: id.Source, Attempt: a.attempt, TTL: maxTTL, Token: a.token}
 	way, known := m.way(Short(ack.To), nil, now)
 	if !known && !m.links.hears(a.tx, m.short) {
 		ack.Next, ack.TTL = Anybody, unknownHops
-		if f := m.floods.all[floodKey{Ack, id, a.attempt}]; f == nil || m.cfg.Plain {
+		if f := m.floods.all[floodKey{kind: Ack, id: id, attempt: a.attempt}]; f == nil {
 			m.launch(ack, nil, now)
 		}
 		return
@@ -324,7 +324,7 @@ func (m *Mesh) acknowledge(id packet.ID, now time.Time) {
 // sendAck sends an acknowledgement to the neighbour that brought the message,
 // when that one hears this node, else along a known way.
 func (m *Mesh) sendAck(ack Packet, prev, back uint16, now time.Time) {
-	f := &forward{key: floodKey{Ack, ack.ID, ack.Attempt}, packet: ack, prev: prev}
+	f := &forward{key: floodKey{kind: Ack, id: ack.ID, attempt: ack.Attempt}, packet: ack, prev: prev}
 	if prev != nobody {
 		f.tried = append(f.tried, prev)
 	}
@@ -346,7 +346,7 @@ func (m *Mesh) passOn(p Packet, r reception) {
 		m.sendAck(ack, nobody, p.Tx, r.now)
 		return
 	}
-	f := m.forwards.all[floodKey{Routed, p.ID, p.Attempt}]
+	f := m.forwards.all[floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}]
 	if f == nil {
 		if p.TTL == 0 {
 			return
@@ -377,7 +377,7 @@ func (m *Mesh) returned(f *forward, p Packet, now time.Time) {
 func (m *Mesh) confirmHop(p Packet, now time.Time) {
 	to := p.Tx
 	m.queue(&job{
-		priority: PriorityAck, due: now.Add(m.jitter(m.cfg.Airtime(ackSize))),
+		priority: PriorityAck, due: now.Add(m.jitter(m.cfg.Airtime(hopAckSize))),
 		prepare: func(time.Time) (Packet, bool) {
 			return Packet{Type: Ack, ID: p.ID, From: m.cfg.NodeID, To: p.ID.Source, Attempt: p.Attempt, Next: to, Hop: true}, true
 		},
@@ -389,21 +389,28 @@ func (m *Mesh) confirmHop(p Packet, now time.Time) {
 func (m *Mesh) receiveAck(p Packet, r reception) {
 	if p.Hop {
 		if p.Next == m.short {
-			m.progress(floodKey{Routed, p.ID, p.Attempt}, p.Tx, 0, r.now)
-			m.progress(floodKey{Ack, p.ID, p.Attempt}, p.Tx, 0, r.now)
+			m.progress(floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}, p.Tx, 0, r.now)
+			m.progress(floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}, p.Tx, 0, r.now)
 		}
 		return
 	}
-	if p.From == m.cfg.NodeID {
-		m.progress(floodKey{Ack, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+	if p.From == m.cfg.NodeID || p.From == 0 && m.forwards.arrivals.wrote(&p) {
+		m.progress(floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}, p.Tx, p.TTL, r.now)
 		return
 	}
-	m.stop(p.ID, r.now)
+	opens := m.opens(&p)
+	if opens {
+		m.stop(p.ID, r.now)
+	}
 	if p.To == m.cfg.NodeID {
-		m.acknowledged(p.ID, p.From, r.now)
+		if opens {
+			m.acknowledged(p.ID, r.now)
+		}
 		return
 	}
-	m.forwards.keepAck(p)
+	if opens {
+		m.forwards.keepAck(p)
+	}
 	switch {
 	case p.Next == Anybody:
 		f, _ := m.copy(p, r)
@@ -411,13 +418,38 @@ func (m *Mesh) receiveAck(p Packet, r reception) {
 	case p.Next == m.short:
 		m.passAck(p, r)
 	default:
-		m.progress(floodKey{Ack, p.ID, p.Attempt}, p.Tx, p.TTL, r.now)
+		m.progress(floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}, p.Tx, p.TTL, r.now)
 	}
+}
+
+// opens says whether an acknowledgement is true, as far as this node can tell: it
+// opens a copy of the message. One that it cannot check it passes on, and does
+// not believe.
+func (m *Mesh) opens(ack *Packet) bool {
+	if o := m.messages[ack.ID]; o != nil && o.To != packet.Broadcast {
+		if ack.From != 0 {
+			return ack.From == o.To
+		}
+		return m.cfg.Opens == nil || m.cfg.Opens(ack, &Packet{Type: Routed, ID: o.ID, To: o.To, Payload: o.Payload})
+	}
+	if m.cfg.Opens == nil {
+		return true
+	}
+	for attempt := range uint8(attempts) {
+		key := floodKey{kind: Routed, id: ack.ID, attempt: attempt}
+		if f := m.forwards.all[key]; f != nil && m.cfg.Opens(ack, &f.packet) {
+			return true
+		}
+		if f := m.floods.all[key]; f != nil && m.cfg.Opens(ack, &f.packet) {
+			return true
+		}
+	}
+	return false
 }
 
 // passAck forwards an acknowledgement back along the way of its message.
 func (m *Mesh) passAck(p Packet, r reception) {
-	if f := m.forwards.all[floodKey{Ack, p.ID, p.Attempt}]; f != nil {
+	if f := m.forwards.all[floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}]; f != nil {
 		if f.tries > 0 {
 			m.confirmHop(p, r.now)
 		}
@@ -427,7 +459,7 @@ func (m *Mesh) passAck(p Packet, r reception) {
 		return
 	}
 	back := nobody
-	if f := m.forwards.all[floodKey{Routed, p.ID, p.Attempt}]; f != nil {
+	if f := m.forwards.all[floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}]; f != nil {
 		back = f.prev
 	}
 	ack := p

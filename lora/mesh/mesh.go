@@ -25,6 +25,7 @@
 package mesh
 
 import (
+	"hash/maphash"
 	"math/rand/v2"
 	"time"
 
@@ -51,18 +52,15 @@ type Config struct {
 	// Airtime is how long a packet of that many bytes occupies the air.
 	Airtime func(bytes int) time.Duration
 	// Budget is how long a transmission must wait before the law or the user
-	// allows it; 0 is now. Nil allows everything.
-	Budget func(airtime time.Duration, priority Priority, now time.Time) time.Duration
+	// allows it; 0 is now. Others go first meanwhile. Nil allows everything.
+	Budget func(t Transmit, now time.Time) time.Duration
+	// Opens says whether an acknowledgement is that of the message, of which this
+	// node has a copy: only its receiver can make it. Nil believes every one.
+	Opens func(ack, message *Packet) bool
 	// Random spreads transmissions. Nil draws a seed.
 	Random *rand.Rand
 	// FloorSNRdB is the SNR of the weakest signal that is received.
 	FloorSNRdB float64
-	// Plain says that the format on the air is version 0, which knows no hops:
-	// no beacons, no repair, and no relays.
-	Plain bool
-	// Turnaround is what a receiver takes to store a message of version 0 and
-	// to find the channel free, apart from time on air. Default 300 ms.
-	Turnaround time.Duration
 	// Known is what Mesh.Known returned in an earlier life.
 	Known []Packet
 	// MaxMessages limits the outgoing messages held. Default 1024.
@@ -86,8 +84,9 @@ type (
 	// Cancel takes the last Transmit back, if it is not on the air yet. The caller
 	// answers with SendFailed, or with Sent when it was too late.
 	Cancel struct{}
-	// Deliver hands a message over, for this node or for everyone. The caller
-	// answers with Stored or StoreFailed.
+	// Deliver hands a message over, for this node or for everyone, or what a node
+	// says of itself (Card). The caller answers with Stored or StoreFailed, or
+	// with Ignored when it is not what it claims to be, or not for this node.
 	Deliver struct {
 		Packet         Packet
 		RSSIdBm, SNRdB float64
@@ -130,6 +129,7 @@ type Mesh struct {
 	cfg    Config // immutable after New
 	tuning Tuning
 	short  uint16
+	seed   maphash.Seed
 
 	seen     window
 	nodes    nodeTable
@@ -151,7 +151,8 @@ type Mesh struct {
 	jobs    []*job
 	up      bool
 	onAir   *transmission
-	blocked time.Time // until then the budget allows nothing; zero when it does
+	blocked time.Time // until then the budget allows nothing of what is due; zero when it does
+	filled  time.Time // when that was found
 
 	actions []Action // collected by the input in progress
 }
@@ -165,12 +166,9 @@ func New(cfg Config) *Mesh {
 	if cfg.MaxMessages == 0 {
 		cfg.MaxMessages = 1024
 	}
-	if cfg.Turnaround == 0 {
-		cfg.Turnaround = 300 * time.Millisecond
-	}
 	short := Short(cfg.NodeID)
 	return &Mesh{
-		cfg: cfg, tuning: cfg.Tuning.complete(), short: short,
+		cfg: cfg, tuning: cfg.Tuning.complete(), short: short, seed: maphash.MakeSeed(),
 		seen:     newWindow(maxSeen),
 		nodes:    newNodeTable(maxNodes),
 		links:    newLinkTable(short, cfg.FloorSNRdB),
@@ -189,10 +187,8 @@ func (m *Mesh) Up(now time.Time) []Action {
 		m.links.restore(m.cfg.Known, now)
 		m.cfg.Known = nil
 	}
-	if !m.cfg.Plain {
-		m.startBeacons(now)
-		m.startPulls(now)
-	}
+	m.startBeacons(now)
+	m.startPulls(now)
 	return m.step(now)
 }
 
@@ -207,19 +203,19 @@ func (m *Mesh) Down() {
 
 // Receive takes in a packet from the air.
 func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
-	if p.Tx == m.short || p.From == m.cfg.NodeID && p.Type != Flood && p.Type != Routed && p.Type != Ack {
+	if p.Tx == m.short || p.From == m.cfg.NodeID && p.Type != Flood && p.Type != Routed && p.Type != Ack && p.Type != Card {
 		return m.step(now) // our own, echoed, or someone who took our address
 	}
 	m.load.heard(m.cfg.Airtime(p.Size()), now)
 	if m.links.hear(p.Tx, snr, now) {
 		m.neighbourhoodChanged(now)
 	}
-	if p.From != m.cfg.NodeID && Short(p.From) == p.Tx {
+	if p.From != m.cfg.NodeID && Short(p.From) == p.Tx && p.named() {
 		m.nodes.heard(p.From, rssi, snr, now)
 	}
 	r := reception{rssi: rssi, snr: snr, now: now}
 	switch p.Type {
-	case Flood:
+	case Flood, Card:
 		m.receiveFlood(p, r)
 	case Bundle:
 		for _, inner := range p.Inner {
@@ -247,7 +243,7 @@ type reception struct {
 
 // deliver hands a message over once, and counts it otherwise.
 func (m *Mesh) deliver(p Packet, r reception) (fresh bool) {
-	if !m.seen.add(p.ID, p.Type == Routed) {
+	if !m.seen.add(p.ID, p.Type == Routed && !p.Quiet) {
 		m.stats.Duplicates++
 		return false
 	}
@@ -272,6 +268,16 @@ func (m *Mesh) StoreFailed(id packet.ID) {
 	m.floods.forget(id)
 }
 
+// Ignored says that a delivered message was not for this node, or was not what
+// its ID says: one under the same ID is delivered all the same.
+func (m *Mesh) Ignored(id packet.ID) { m.seen.forget(id) }
+
+// Announce spreads a Card of this node.
+func (m *Mesh) Announce(p Packet, now time.Time) []Action {
+	m.launch(p, nil, now)
+	return m.step(now)
+}
+
 // Tick lets time pass: what is due happens.
 func (m *Mesh) Tick(now time.Time) []Action { return m.step(now) }
 
@@ -292,7 +298,7 @@ func (m *Mesh) Wake() (time.Time, bool) {
 	if m.up {
 		if m.onAir == nil {
 			for _, j := range m.jobs {
-				if m.blocked.IsZero() {
+				if m.blocked.IsZero() || j.due.After(m.filled) {
 					earlier(j.due)
 				}
 			}
@@ -323,6 +329,9 @@ func (m *Mesh) Known() []Packet { return m.links.known(m.cfg.NodeID) }
 
 // Stats returns the counters.
 func (m *Mesh) Stats() Stats { return m.stats }
+
+// Busy is the share of the time that the channel is taken, 0 to 1, as heard here.
+func (m *Mesh) Busy(now time.Time) float64 { return m.load.share(now) }
 
 // Len is how many outgoing messages are held.
 func (m *Mesh) Len() int { return len(m.messages) }

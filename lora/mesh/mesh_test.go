@@ -338,8 +338,8 @@ func TestOneAtATimePerReceiver(t *testing.T) {
 func TestBudget(t *testing.T) {
 	allowed := epoch.Add(time.Hour)
 	n := newNode(t, func(c *Config) {
-		c.Budget = func(_ time.Duration, p Priority, now time.Time) time.Duration {
-			if p == PriorityAck {
+		c.Budget = func(tr Transmit, now time.Time) time.Duration {
+			if tr.Priority == PriorityAck {
 				return 0
 			}
 			return max(allowed.Sub(now), 0)
@@ -401,7 +401,7 @@ func TestFlooderIsBounded(t *testing.T) {
 		}
 	}
 	m := n.mesh
-	if m.floods.all[floodKey{Flood, honest.ID, 0}] == nil {
+	if m.floods.all[m.keyOf(&honest)] == nil {
 		t.Error("an honest message was forgotten")
 	}
 	sizes := map[string][2]int{

@@ -21,6 +21,8 @@ var (
 type Message struct {
 	ID        packet.ID
 	To        uint32
+	Fragment  bool
+	Channel   uint8 // of a message for everyone
 	Payload   []byte
 	ExpiresAt time.Time
 	// Attempts is how often it was sent before, in an earlier life of the process.
@@ -31,6 +33,7 @@ type Message struct {
 type outgoing struct {
 	Message
 	tries   int  // in this life
+	earlier int  // attempts before it: relays take one of the same number for a repetition
 	waiting bool // direct, sent, and not acknowledged since
 	passed  bool // a neighbour has passed it on
 	blind   bool // no way to its receiver was known at the last attempt
@@ -63,7 +66,7 @@ func (m *Mesh) Enqueue(msg Message, now time.Time) ([]Action, error) {
 	if len(msg.Payload) == 0 || len(msg.Payload) > MaxPayload || msg.To == 0 || msg.To == m.cfg.NodeID {
 		return nil, fmt.Errorf("%w: %d bytes to %08x", ErrInvalid, len(msg.Payload), msg.To)
 	}
-	o := &outgoing{Message: msg}
+	o := &outgoing{Message: msg, earlier: msg.Attempts}
 	m.messages[msg.ID] = o
 	if msg.To == packet.Broadcast {
 		m.originate(o, now)
@@ -80,13 +83,14 @@ func (m *Mesh) Enqueue(msg Message, now time.Time) ([]Action, error) {
 
 // originate floods a message of this node for everyone.
 func (m *Mesh) originate(o *outgoing, now time.Time) {
-	p := Packet{Type: Flood, ID: o.ID, From: m.cfg.NodeID, To: packet.Broadcast, TTL: uint8(m.tuning.Hops - 1), Payload: o.Payload}
+	p := Packet{Type: Flood, ID: o.ID, From: m.cfg.NodeID, To: packet.Broadcast, TTL: uint8(m.tuning.Hops - 1)}
+	p.Fragment, p.Channel, p.Payload = o.Fragment, o.Channel, o.Payload
 	m.launch(p, o, now)
 }
 
 // launch enters a packet of this node among the floods and queues it.
 func (m *Mesh) launch(p Packet, o *outgoing, now time.Time) {
-	f := &flood{message: o, key: floodKey{p.Type, p.ID, p.Attempt}, packet: p, first: now, ttl: p.TTL, own: true}
+	f := &flood{message: o, key: m.keyOf(&p), packet: p, first: now, ttl: p.TTL, own: true}
 	if old := m.floods.all[f.key]; old != nil {
 		if old.job != nil {
 			m.drop(old.job)
@@ -124,7 +128,8 @@ func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
 	m.lose(o)
 	l.due = time.Time{}
 	p := Packet{
-		Type: Routed, ID: o.ID, From: m.cfg.NodeID, To: o.To, Attempt: uint8(o.tries % attempts), Payload: o.Payload,
+		Type: Routed, ID: o.ID, From: m.cfg.NodeID, To: o.To, Attempt: uint8((o.earlier + o.tries) % attempts),
+		Fragment: o.Fragment, Payload: o.Payload,
 	}
 	way, known := m.way(Short(o.To), nil, now)
 	flooded := !known || o.tries%floodEvery == floodEvery-1 && m.load.share(now) < busyShare
@@ -169,9 +174,6 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 // patience is how long an acknowledgement may take to come, doubled with every
 // attempt but the first ones.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
-	if m.cfg.Plain {
-		return m.plainPatience(o)
-	}
 	busy := 1 + 6*m.load.share(now)
 	hop := 2*m.cfg.Airtime(usualSize) + m.cfg.Airtime(ackSize) + 2*time.Second
 	d := ackPatience + time.Duration(float64(hop)*busy)*time.Duration(max(hops, 1)+1)
@@ -195,10 +197,10 @@ func (m *Mesh) passedOn(id packet.ID) {
 	}
 }
 
-// acknowledged ends the message that from confirms. Only its receiver may.
-func (m *Mesh) acknowledged(id packet.ID, from uint32, now time.Time) {
+// acknowledged ends a message that its receiver has confirmed.
+func (m *Mesh) acknowledged(id packet.ID, now time.Time) {
 	o := m.messages[id]
-	if o == nil || o.To != from {
+	if o == nil {
 		return
 	}
 	attempts := o.Attempts

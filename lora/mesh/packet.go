@@ -15,6 +15,7 @@ const (
 	Beacon             // whom a node hears
 	Pull               // what a node has, to be sent what it lacks
 	Bundle             // several Floods in one packet
+	Card               // who a node is, for everyone; it spreads like a Flood
 )
 
 // Addresses of the hops of a packet: the low 16 bits of a node id. Two nodes
@@ -34,9 +35,12 @@ type Packet struct {
 	// ID of the message; of an Ack, of the message acknowledged; of a Beacon,
 	// the beacon's own.
 	ID packet.ID
-	To uint32 // receiver of a Routed, or of an Ack: the source of its message
+	// To is the receiver of a Routed, of which the air tells the short id, or of an
+	// Ack: the source of its message.
+	To uint32
 	// From is who wrote the packet: the receiver of the message for an Ack, else
-	// the source.
+	// the source. On the air an Ack does not say it: 0 is unknown. A Pull says the
+	// short id.
 	From uint32
 
 	Tx   uint16 // who sends this copy
@@ -51,7 +55,14 @@ type Packet struct {
 	// Repair marks a Flood sent to those who lack it, some time after it spread.
 	Repair bool
 
-	Payload []byte   // of a Flood or Routed, ciphertext and tag
+	// Quiet is a Routed that its receiver does not acknowledge.
+	Quiet bool
+	// Fragment of a long message, which a Flood or Routed may be.
+	Fragment bool
+	Channel  uint8        // of a Flood: by which its key is known
+	Token    packet.Token // of an Ack: what proves it
+
+	Payload []byte   // of a Flood, Routed or Card: what follows the header
 	Heard   []Link   // of a Beacon
 	Have    Filter   // of a Pull
 	Inner   []Packet // of a Bundle: Floods, whose Tx is that of the bundle
@@ -67,18 +78,30 @@ type Link struct {
 const (
 	floodSize  = 15
 	routedSize = 18
-	ackSize    = 19
+	cardSize   = 14
+	ackSize    = packet.AckPacketSize
+	hopAckSize = packet.HopAckSize
 	beaconSize = 15
 	linkSize   = 3
-	pullSize   = 15
+	pullSize   = 8
 	attempts   = 4 // that can be told apart
-	bundleSize = 6
+	bundleSize = packet.BundleOverhead
 	innerSize  = 12
 	// MaxPacket is the longest packet, link byte included.
 	MaxPacket = 255
 	// MaxPayload is the longest payload: that of a Routed.
 	MaxPayload = MaxPacket - routedSize
 )
+
+// named says whether From is the whole id of a node, as the packet has it. Of
+// others it is a short id, or nothing.
+func (p *Packet) named() bool {
+	switch p.Type {
+	case Flood, Routed, Beacon, Card:
+		return true
+	}
+	return false
+}
 
 // Size is how many bytes the packet takes on the air.
 func (p *Packet) Size() int {
@@ -87,7 +110,12 @@ func (p *Packet) Size() int {
 		return floodSize + len(p.Payload)
 	case Routed:
 		return routedSize + len(p.Payload)
+	case Card:
+		return cardSize + len(p.Payload)
 	case Ack:
+		if p.Hop {
+			return hopAckSize
+		}
 		return ackSize
 	case Beacon:
 		return beaconSize + linkSize*len(p.Heard)

@@ -118,7 +118,7 @@ func (m *Mesh) receivePull(p Packet, r reception) {
 	asker := Short(p.From)
 	for _, f := range m.floods.order {
 		age := r.now.Sub(f.first)
-		if !f.repairable() || age >= pullSpan || f.packet.From == p.From {
+		if !f.repairable() || age >= pullSpan || Short(f.packet.From) == asker {
 			continue
 		}
 		if p.Have.has(f.key.id) {

@@ -9,6 +9,10 @@ import (
 // have a bound of their own. The least urgent goes first.
 const maxJobs = 256
 
+// maxBlocked is how many packets that the budget does not allow yet are passed
+// over for another one.
+const maxBlocked = 16
+
 // job is a packet that waits for the air. It is made when its turn comes, of
 // what is known then.
 type job struct {
@@ -78,11 +82,12 @@ func (j *job) before(other *job) bool {
 // fill puts the next packet on the air if nothing is there and the budget
 // allows it.
 func (m *Mesh) fill(now time.Time) {
-	m.blocked = time.Time{}
-	for m.onAir == nil {
+	m.blocked, m.filled = time.Time{}, now
+	var waiting []*job // for the budget
+	for m.onAir == nil && len(waiting) < maxBlocked {
 		var best *job
 		for _, j := range m.jobs {
-			if !j.due.After(now) && (best == nil || j.before(best)) {
+			if !j.due.After(now) && (best == nil || j.before(best)) && !slices.Contains(waiting, j) {
 				best = j
 			}
 		}
@@ -94,17 +99,21 @@ func (m *Mesh) fill(now time.Time) {
 			m.drop(best)
 			continue
 		}
-		jobs := []*job{best}
+		alone, jobs := p, []*job{best}
 		if best.flood != nil {
 			p, jobs = m.bundle(p, best, now)
 		}
-		p.Tx = m.short
-		airtime := m.cfg.Airtime(p.Size())
-		if m.cfg.Budget != nil {
-			if wait := m.cfg.Budget(airtime, best.priority, now); wait > 0 {
-				m.blocked = now.Add(min(wait, time.Hour))
-				return
+		transmit, wait := m.offerToAir(p, best.priority, now)
+		if wait > 0 && len(jobs) > 1 { // for the sake of another one in the bundle
+			jobs = jobs[:1]
+			transmit, wait = m.offerToAir(alone, best.priority, now)
+		}
+		if wait > 0 {
+			if at := now.Add(min(wait, time.Hour)); m.blocked.IsZero() || at.Before(m.blocked) {
+				m.blocked = at
 			}
+			waiting = append(waiting, best)
+			continue
 		}
 		for _, j := range jobs {
 			m.drop(j)
@@ -112,9 +121,20 @@ func (m *Mesh) fill(now time.Time) {
 				j.flood.onAir = true
 			}
 		}
-		m.onAir = &transmission{jobs: jobs, airtime: airtime}
-		m.emit(Transmit{Packet: p, Airtime: airtime, Priority: best.priority})
+		m.onAir = &transmission{jobs: jobs, airtime: transmit.Airtime}
+		m.blocked = time.Time{}
+		m.emit(transmit)
 	}
+}
+
+// offerToAir says how long a packet has to wait for the budget.
+func (m *Mesh) offerToAir(p Packet, priority Priority, now time.Time) (t Transmit, wait time.Duration) {
+	p.Tx = m.short
+	t = Transmit{Packet: p, Airtime: m.cfg.Airtime(p.Size()), Priority: priority}
+	if m.cfg.Budget != nil {
+		wait = m.cfg.Budget(t, now)
+	}
+	return t, wait
 }
 
 // Sent says that the packet of the last Transmit has left the antenna.

@@ -172,3 +172,9 @@ func (h *nearest) Pop() any {
 	*h = old[:len(old)-1]
 	return last
 }
+
+// way is the next hop to a node, by what is known now and the load of the channel.
+func (m *Mesh) way(to uint16, tried []uint16, now time.Time) (step, bool) {
+	m.links.busy = m.load.share(now)
+	return m.links.way(to, tried, now)
+}

@@ -47,13 +47,16 @@ type Card struct {
 }
 
 // check holds for every card, coming or going.
-func (c *Card) check() error {
-	if len(c.Name) > MaxName || !utf8.ValidString(c.Name) {
-		return fmt.Errorf("%w: name %q of %d bytes, want UTF-8 of at most %d", ErrInvalid, c.Name, len(c.Name), MaxName)
+func (c *Card) check() error { return CheckName(c.Name) }
+
+// CheckName says whether a node may call itself so. The error is ErrInvalid.
+func CheckName(name string) error {
+	if len(name) > MaxName || !utf8.ValidString(name) {
+		return fmt.Errorf("%w: name %q of %d bytes, want UTF-8 of at most %d", ErrInvalid, name, len(name), MaxName)
 	}
-	for _, r := range c.Name {
+	for _, r := range name {
 		if !unicode.IsGraphic(r) {
-			return fmt.Errorf("%w: name %q with %U", ErrInvalid, c.Name, r)
+			return fmt.Errorf("%w: name %q with %U", ErrInvalid, name, r)
 		}
 	}
 	return nil

@@ -2,15 +2,11 @@
 // and what proves who wrote it. Every number is in firmware/PROTOCOL.md, and
 // golden bytes in firmware/vectors.txt.
 //
-// In version 1 a relay needs no key: ParseHeader says all it needs to know,
+// A relay needs no key: ParseHeader says all it needs to know,
 // SetHop makes the copy that it transmits, DigestOf tells packets apart, and
 // Token.Opens whether an acknowledgement is true. ChannelKey and PairKey seal
 // and open messages with AES-256-CCM; an Identity makes them, and signs Cards
 // and Statements. Counter gives out the IDs, of which none may be used twice,
 // and Replay remembers those that were received. Nothing here keeps time,
 // starts a goroutine, or reads or writes anything but through Store.
-//
-// Version 0, Encode and Decode, travels in clear text. Its check is a CRC-32:
-// it finds damage that the 16-bit CRC of the radio lets through, and proves
-// nothing about who sent the packet. Receivers of one version drop the other.
 package packet

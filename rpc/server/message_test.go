@@ -42,9 +42,9 @@ func TestMessageList(t *testing.T) {
 		want string // the query, or what the error says
 		code int
 	}{
-		{"default", rpc.MessageListArgs{}, "{AfterSeq:0 BeforeSeq:0 Limit:100 Peer:<nil> Incoming:false Outgoing:false}", 0},
-		{"page", rpc.MessageListArgs{AfterSeq: 3, BeforeSeq: 9, Limit: 1000, Direction: "in"}, "{AfterSeq:3 BeforeSeq:9 Limit:1000 Peer:<nil> Incoming:true Outgoing:false}", 0},
-		{"out", rpc.MessageListArgs{Limit: 1, Direction: "out"}, "{AfterSeq:0 BeforeSeq:0 Limit:1 Peer:<nil> Incoming:false Outgoing:true}", 0},
+		{"default", rpc.MessageListArgs{}, "{AfterSeq:0 BeforeSeq:0 Limit:100 Peer:<nil> Channel: Text: Incoming:false Outgoing:false}", 0},
+		{"page", rpc.MessageListArgs{AfterSeq: 3, BeforeSeq: 9, Limit: 1000, Direction: "in"}, "{AfterSeq:3 BeforeSeq:9 Limit:1000 Peer:<nil> Channel: Text: Incoming:true Outgoing:false}", 0},
+		{"out", rpc.MessageListArgs{Limit: 1, Direction: "out"}, "{AfterSeq:0 BeforeSeq:0 Limit:1 Peer:<nil> Channel: Text: Incoming:false Outgoing:true}", 0},
 		{"limit too large", rpc.MessageListArgs{Limit: 1001}, "limit: want 0 to 1000", rpc.CodeInvalidParams},
 		{"limit negative", rpc.MessageListArgs{Limit: -1}, "limit: want 0 to 1000", rpc.CodeInvalidParams},
 		{"direction", rpc.MessageListArgs{Direction: "up"}, `direction: want "in" or "out"`, rpc.CodeInvalidParams},

@@ -92,8 +92,8 @@ func newMeshed(w *world, node int) station {
 
 func (s *meshed) now() time.Time { return genesis.Add(s.world.agenda.now) }
 
-func (s *meshed) budget(d time.Duration, p mesh.Priority, now time.Time) time.Duration {
-	_, wait := s.ledger.Allow(now, d+time.Duration(reserve(p)*float64(s.ledger.Budget())))
+func (s *meshed) budget(t mesh.Transmit, now time.Time) time.Duration {
+	_, wait := s.ledger.Allow(now, t.Airtime+time.Duration(reserve(t.Priority)*float64(s.ledger.Budget())))
 	return wait
 }
 

@@ -1,0 +1,145 @@
+package lora
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"lorrent/lora/airtime"
+	"lorrent/lora/mesh"
+)
+
+const (
+	// settingAirtime keeps what was sent in the past hour: when it was written
+	// (Unix nanoseconds, 8 bytes), and what airtime.Plan.Save returned.
+	settingAirtime = "lora.airtime"
+
+	// airtimeBlock is how much airtime is reserved with one write, ahead of use:
+	// a crash costs this much, and never forgets what was sent.
+	airtimeBlock = 2 * time.Second
+)
+
+// newPlan makes the plan of what may be sent, with what an earlier process sent.
+func (b *Bridge) newPlan() error {
+	region, err := airtime.RegionByName(b.cfg.Region)
+	if err != nil {
+		return err
+	}
+	b.plan = airtime.NewPlan(region, b.cfg.DutyLimit)
+	kept, err := b.cfg.Store.Setting(settingAirtime)
+	if err != nil {
+		return fmt.Errorf("load airtime: %w", err)
+	}
+	if len(kept) >= 8 {
+		passed := time.Since(time.Unix(0, int64(binary.BigEndian.Uint64(kept))))
+		passed = time.Duration(min(float64(passed)*b.radio.speedup, float64(century)))
+		if err := b.plan.Load(b.clock.now(), passed, kept[8:]); err != nil {
+			return err
+		}
+	}
+	return b.plan.Use(b.airSettings())
+}
+
+func (b *Bridge) airSettings() airtime.Settings {
+	return airtime.Settings{Params: b.cfg.Settings.Airtime(), FrequencyHz: b.cfg.Settings.FrequencyHz, TxPowerDBm: b.cfg.Settings.TxPowerDBm}
+}
+
+// saveAirtime keeps what was sent, and reserves some airtime to be sent. The
+// caller holds mu.
+func (b *Bridge) saveAirtime(ahead time.Duration) error {
+	data, err := b.plan.Save(b.clock.now(), ahead)
+	if err == nil {
+		value := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixNano()))
+		err = b.cfg.Store.SetSetting(settingAirtime, append(value, data...))
+	}
+	if err != nil {
+		return fmt.Errorf("keep airtime: %w", err)
+	}
+	b.ahead = ahead
+	return nil
+}
+
+// reserveAirtime makes sure that a transmission counts even if the process
+// dies while it is on the air.
+func (b *Bridge) reserveAirtime(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ahead >= d {
+		return
+	}
+	if err := b.saveAirtime(max(airtimeBlock, d)); err != nil {
+		b.noteFailure(err)
+	}
+}
+
+// budget is how long a packet has to wait. The mesh calls it with mu held.
+func (b *Bridge) budget(t mesh.Transmit, now time.Time) time.Duration {
+	b.plan.SetBusy(b.mesh.Busy(now))
+	var wait time.Duration
+	for _, part := range b.parts(t) {
+		part.Airtime = t.Airtime // the whole of it has to fit
+		w, err := b.plan.Allow(now, part)
+		if err != nil {
+			return airtime.Window // never, and nobody else has to wait for it
+		}
+		wait = max(wait, w)
+	}
+	return wait
+}
+
+// parts are a transmission by origin: a bundle has several.
+func (b *Bridge) parts(t mesh.Transmit) []airtime.Transmission {
+	part := airtime.Transmission{Airtime: t.Airtime, Class: airtime.Class(t.Priority), Origin: b.node}
+	p := &t.Packet
+	if p.Type == mesh.Bundle && len(p.Inner) > 0 {
+		parts := make([]airtime.Transmission, len(p.Inner))
+		for i := range p.Inner {
+			parts[i] = part
+			parts[i].Airtime /= time.Duration(len(p.Inner))
+			parts[i].Origin = b.origin(p.Inner[i].From)
+		}
+		return parts
+	}
+	switch p.Type {
+	case mesh.Flood, mesh.Routed, mesh.Beacon, mesh.Card:
+		part.Origin = b.origin(p.From)
+	}
+	return []airtime.Transmission{part}
+}
+
+// origin is to whom something by a source is charged.
+func (b *Bridge) origin(source uint32) uint32 {
+	if _, known := b.ring.Public(source); source == b.node || known || b.mesh.Knows(source) {
+		return source
+	}
+	return airtime.Stranger
+}
+
+// noteSent counts the outcome of a transmission and returns how many in a row
+// have failed.
+func (b *Bridge) noteSent(err error, failures int) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		b.counters.sent++
+		return 0
+	}
+	b.cfg.Log.Warn().Err(err).Msg("packet not sent")
+	return failures + 1
+}
+
+// afterSend tells the mesh. The airtime counts even when the modem reports a
+// failure, since it may have come after the fact.
+func (b *Bridge) afterSend(err error) []mesh.Action {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock.now()
+	for _, part := range b.parts(b.onAir) {
+		b.plan.Record(now, part)
+	}
+	b.ahead -= b.onAir.Airtime
+	if err != nil {
+		return b.mesh.SendFailed(now)
+	}
+	return b.mesh.Sent(now)
+}
