@@ -30,7 +30,16 @@ type Topology struct {
 
 // Load reads a topology file: N, seed, pos, rssi_dbm_x10 and traffic_p300, the
 // received powers in tenths of a dBm, the traffic as [ms, sender, receiver].
+// random:NODES:SEED is made up instead.
 func Load(path string) (*Topology, error) {
+	if rest, ok := strings.CutPrefix(path, "random:"); ok {
+		var nodes int
+		var seed uint64
+		if _, err := fmt.Sscanf(rest, "%d:%d", &nodes, &seed); err != nil {
+			return nil, fmt.Errorf("load topology %s: want random:NODES:SEED", path)
+		}
+		return Generate(nodes, seed)
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("load topology: %w", err)
