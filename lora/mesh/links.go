@@ -98,8 +98,30 @@ func (t *linkTable) learn(p *Packet, now time.Time) bool {
 		l.hears[link.ID] = link.Margin
 	}
 	t.lists[id] = l
-	t.listeners = nil
+	t.relist(id, old, l)
 	return true
+}
+
+// relist keeps listeners up to date when the list of a node changes.
+func (t *linkTable) relist(id uint16, old, l *list) {
+	if t.listeners == nil || id == t.me {
+		return
+	}
+	if old != nil {
+		for heard := range old.hears {
+			if _, ok := l.hears[heard]; ok {
+				continue
+			}
+			if i, ok := slices.BinarySearch(t.listeners[heard], id); ok {
+				t.listeners[heard] = slices.Delete(t.listeners[heard], i, i+1)
+			}
+		}
+	}
+	for heard := range l.hears {
+		if i, ok := slices.BinarySearch(t.listeners[heard], id); !ok {
+			t.listeners[heard] = slices.Insert(t.listeners[heard], i, id)
+		}
+	}
 }
 
 func (t *linkTable) forgetList() {
@@ -110,6 +132,7 @@ func (t *linkTable) forgetList() {
 		}
 	}
 	delete(t.lists, oldest)
+	t.listeners = nil
 }
 
 // expire forgets whom was not heard, and of whom nothing was heard, for long.
