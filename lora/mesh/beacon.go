@@ -49,7 +49,7 @@ func (m *Mesh) beaconTick(now time.Time) {
 	if b.next.IsZero() || b.next.After(now) {
 		return
 	}
-	m.links.expire(now, 2*m.tuning.BeaconMost)
+	b.changes += m.links.expire(now, 2*m.tuning.BeaconMost, 2*m.tuning.WideMost)
 	b.pause = min(2*b.pause, m.tuning.BeaconMost)
 	m.planBeacon(now)
 	b.sequence++

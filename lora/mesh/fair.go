@@ -37,8 +37,15 @@ func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
 		return true
 	}
 	a.fade(now)
+	active := 0
+	for _, other := range s.accounts {
+		other.fade(now)
+		if other.airtime > m.cfg.Airtime(usualSize).Seconds()/4 {
+			active++
+		}
+	}
 	s.total.fade(now)
-	return a.airtime <= max(s.total.airtime/4, 4*m.cfg.Airtime(usualSize).Seconds())
+	return a.airtime <= max(2*s.total.airtime/float64(max(active, 4)), 4*m.cfg.Airtime(usualSize).Seconds())
 }
 
 // relayed charges a source.

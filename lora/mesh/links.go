@@ -135,19 +135,22 @@ func (t *linkTable) forgetList() {
 	t.listeners = nil
 }
 
-// expire forgets whom was not heard, and of whom nothing was heard, for long.
-func (t *linkTable) expire(now time.Time, silence time.Duration) {
+// expire forgets who was not heard for long, and says how many they were, and
+// of whom nothing was heard for longer.
+func (t *linkTable) expire(now time.Time, silence, ignorance time.Duration) (silent int) {
 	for id, n := range t.heard {
 		if now.Sub(n.last) > silence {
 			delete(t.heard, id)
+			silent++
 		}
 	}
 	for id, l := range t.lists {
-		if now.Sub(l.at) > 2*silence {
+		if now.Sub(l.at) > ignorance {
 			delete(t.lists, id)
 			t.listeners = nil
 		}
 	}
+	return silent
 }
 
 // beacon lists whom this node hears, best first.

@@ -186,6 +186,7 @@ func (m *Mesh) Up(now time.Time) []Action {
 	if m.cfg.Known != nil {
 		m.links.restore(m.cfg.Known, now)
 		m.cfg.Known = nil
+		m.beacons.wide = now.Add(-m.jitter(m.tuning.WideMost)) // others know it from the earlier life
 	}
 	m.startBeacons(now)
 	m.startPulls(now)

@@ -14,6 +14,8 @@ type Tuning struct {
 	// Again is what those must be worth to whom a listener should have relayed and
 	// did not, for a second relay, and how much more when the channel is always busy.
 	Again, AgainLoad float64
+	// Beacon is what those who lack a beacon must be worth at least.
+	Beacon float64
 	// Hops a message for everyone goes at once; farther, it goes as repair.
 	Hops int
 	// Received is the chance that a packet is received where it is heard alone,
@@ -44,15 +46,16 @@ func (t Tuning) complete() Tuning {
 	set(&t.WindowLoad, 80)
 	set(&t.Again, 0.5)
 	set(&t.AgainLoad, 15)
+	set(&t.Beacon, 0.75)
 	set(&t.Received, 0.97)
 	set(&t.ReceivedLoad, 0.3)
 	if t.Hops == 0 {
-		t.Hops = 6
+		t.Hops = 15
 	}
 	wait(&t.BeaconLeast, time.Minute)
 	wait(&t.BeaconMost, 32*time.Minute)
 	wait(&t.WideLeast, 10*time.Minute)
-	wait(&t.WideMost, time.Hour)
+	wait(&t.WideMost, 4*time.Hour)
 	wait(&t.PullLeast, time.Minute)
 	wait(&t.PullMost, 4*time.Minute)
 	return t
