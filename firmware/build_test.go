@@ -91,3 +91,21 @@ func nativeNode(t testing.TB) string {
 	t.Helper()
 	return native.build(t, "node", "g++", append(sources(t, "native/main.cpp", "core/*.cpp"), sanitized...)...)
 }
+
+var (
+	image     program
+	imageMem  program
+	bareMetal = append([]string{"-Os", "-ffreestanding", "-nostdinc++", "-fno-threadsafe-statics", "-ffunction-sections", "-fdata-sections"}, strict...)
+	cortexM3  = []string{"-mcpu=cortex-m3", "-mthumb"}
+)
+
+// qemuImage is the path of the node as an image for QEMU's lm3s6965evb.
+func qemuImage(t testing.TB) string {
+	t.Helper()
+	need(t, "qemu-system-arm")
+	mem := imageMem.build(t, "mem.o", "arm-none-eabi-gcc", append([]string{
+		"-Os", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-tree-loop-distribute-patterns", "-c", "qemu/mem.c"}, cortexM3...)...)
+	args := append(sources(t, "qemu/main.cpp", "core/*.cpp"), mem)
+	args = append(append(args, bareMetal...), cortexM3...)
+	return image.build(t, "node.elf", "arm-none-eabi-g++", append(args, "-nostdlib", "-Wl,--gc-sections", "-T", "qemu/lm3s.ld", "-lgcc")...)
+}

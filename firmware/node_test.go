@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,13 +82,13 @@ func socketDir(t *testing.T) string {
 	return dir
 }
 
-// startNative starts a node at a station. Its flash file, if it has one, stays.
-func startNative(t *testing.T, s *station, args ...string) *process {
+// start runs a node's program. Whatever ends it but the test is a failure.
+func start(t *testing.T, program string, args ...string) (p *process, out *bufio.Reader) {
 	t.Helper()
-	p := &process{t: t, dead: make(chan struct{})}
-	p.cmd = exec.Command(nativeNode(t), append([]string{"--air", s.path}, args...)...)
+	p = &process{t: t, dead: make(chan struct{})}
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Stderr = p
-	out, err := p.cmd.StdoutPipe()
+	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,20 +96,49 @@ func startNative(t *testing.T, s *station, args ...string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
 	go func() {
 		defer close(p.dead)
 		state, _ := p.cmd.Process.Wait()
-		if state != nil && state.Exited() { // nobody asked it to
+		if state != nil && state.Exited() { // nobody killed it
 			t.Errorf("node ended: %v\n%s", state, p.log())
 		}
 	}()
+	return p, bufio.NewReader(stdout)
+}
+
+// startNative starts a node at a station. Its flash file, if it has one, stays.
+func startNative(t *testing.T, s *station, args ...string) *process {
+	t.Helper()
+	p, out := start(t, nativeNode(t), append([]string{"--air", s.path}, args...)...)
+	line, err := out.ReadString('\n')
 	path, ok := strings.CutPrefix(strings.TrimSpace(line), "host ")
 	if err != nil || !ok {
 		t.Fatalf("node said %q, %v\n%s", line, err, p.log())
 	}
 	p.host = path
 	return p
+}
+
+// startQEMU starts a node at a station on a Cortex-M3.
+func startQEMU(t *testing.T, s *station, flash, node string) *process {
+	t.Helper()
+	path := filepath.Join(socketDir(t), "host")
+	p, _ := start(t, "qemu-system-arm", "-M", "lm3s6965evb", "-display", "none", "-monitor", "none", "-nodefaults",
+		"-chardev", "socket,id=host,server=on,wait=off,path="+path, "-serial", "chardev:host",
+		"-chardev", "socket,id=air,path="+s.path, "-serial", "chardev:air",
+		"-semihosting-config", "enable=on,target=native,arg="+flash+",arg="+node+",arg=5eed",
+		"-kernel", qemuImage(t))
+	p.host = path
+	for deadline := time.Now().Add(patience); ; {
+		if c, err := net.Dial("unix", path); err == nil {
+			c.Close()
+			return p
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("QEMU does not listen\n%s", p.log())
+		}
+		runtime.Gosched()
+	}
 }
 
 // Write takes what the node says on stderr.
@@ -135,7 +166,10 @@ type host struct {
 	conn     conn
 	sequence uint8
 	frames   chan link.Frame
-	reading  sync.WaitGroup
+	running  sync.WaitGroup
+	closed   chan struct{}
+	closing  sync.Once
+	writing  sync.Mutex
 	kept     []link.Message // reports that came while an answer was awaited
 }
 
@@ -150,8 +184,25 @@ func attach(t *testing.T, p *process) *host {
 	t.Helper()
 	h := connect(t, p)
 	h.hello()
+	h.running.Go(func() { // else the board takes it for dead
+		again := time.NewTicker(2 * time.Second)
+		defer again.Stop()
+		for {
+			select {
+			case <-h.closed:
+				return
+			case <-again.C:
+			}
+			if h.put(link.Append(nil, link.Ping{}, pings)) != nil {
+				return
+			}
+		}
+	})
 	return h
 }
+
+// pings is the sequence of commands whose answers nobody waits for.
+const pings = 0
 
 func connect(t *testing.T, p *process) *host {
 	t.Helper()
@@ -165,8 +216,8 @@ func connect(t *testing.T, p *process) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{t: t, conn: c, frames: make(chan link.Frame, 4096)}
-	h.reading.Go(func() {
+	h := &host{t: t, conn: c, frames: make(chan link.Frame, 4096), closed: make(chan struct{})}
+	h.running.Go(func() {
 		defer close(h.frames)
 		d := link.NewDecoder(c)
 		for {
@@ -183,16 +234,27 @@ func connect(t *testing.T, p *process) *host {
 	return h
 }
 
+// close is the death of the host.
 func (h *host) close() {
-	h.conn.Close()
-	h.reading.Wait()
+	h.closing.Do(func() {
+		close(h.closed)
+		h.conn.Close()
+		h.running.Wait()
+	})
 }
 
 func (h *host) write(b []byte) {
 	h.t.Helper()
-	if _, err := h.conn.Write(b); err != nil {
+	if err := h.put(b); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+func (h *host) put(b []byte) error {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	_, err := h.conn.Write(b)
+	return err
 }
 
 // next is the next message of the node.
@@ -214,7 +276,9 @@ func (h *host) next(within time.Duration) (link.Message, uint8, error) {
 // ask sends a command, as often as it takes, and returns the answer.
 func (h *host) ask(m link.Message) link.Message {
 	h.t.Helper()
-	h.sequence++
+	if h.sequence++; h.sequence == pings {
+		h.sequence++
+	}
 	for range 6 {
 		h.write(link.Append(nil, m, h.sequence))
 		deadline := time.Now().Add(patience / 6)
@@ -267,14 +331,15 @@ func await[T link.Message](h *host, within time.Duration, accept func(T) bool) T
 	}
 }
 
-var session uint32
+// session is that of the latest hello, of any host.
+var session atomic.Uint32
 
 func (h *host) hello() link.HelloAnswer {
 	h.t.Helper()
-	session++
-	m := want[link.HelloAnswer](h, link.Hello{Version: link.Version, Session: session})
-	if m.Session != session {
-		h.t.Fatalf("hello %d was answered by %+v", session, m)
+	mine := session.Add(1)
+	m := want[link.HelloAnswer](h, link.Hello{Version: link.Version, Session: mine})
+	if m.Session != mine {
+		h.t.Fatalf("hello %d was answered by %+v", mine, m)
 	}
 	return m
 }
