@@ -24,6 +24,7 @@ type addOptions struct {
 	wait     bool
 	quiet    bool
 	interval time.Duration
+	down, up rateFlag
 }
 
 func (a *app) addCommand() *cobra.Command {
@@ -51,6 +52,8 @@ is there already changes nothing.`,
 	flags.BoolVar(&o.paused, "paused", false, "add, but do not start")
 	flags.BoolVar(&o.wait, "wait", false, "wait until everything is downloaded, with the progress on stderr")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print info hashes only")
+	flags.Var(&o.down, "down-limit", "download limit of these torrents, such as 1MB")
+	flags.Var(&o.up, "up-limit", "upload limit of these torrents")
 	flags.DurationVar(&o.interval, "interval", 0, "time between progress lines (default 500ms on a terminal, else 5s)")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
@@ -82,6 +85,7 @@ func (a *app) add(ctx context.Context, c *rpc.Client, o addOptions, sources []st
 			return nil, err
 		}
 		args.Dir, args.Paused = dir, o.paused
+		args.DownloadLimit, args.UploadLimit = o.down.value(), o.up.value()
 		reply, err := c.TorrentAdd(ctx, args)
 		if err != nil {
 			return nil, fmt.Errorf("add %s: %w", source, err)

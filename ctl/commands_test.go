@@ -36,6 +36,12 @@ func TestPlainOutput(t *testing.T) {
 		{"reannounce", "reannounce 89abff", "announcing\t" + hashBook + "\t本の名前\n"},
 		{"rm", "rm 89abff", "removed\t" + hashBook + "\t本の名前\n"},
 		{"rm with data", "rm 89abff --data --yes", "deleted\t" + hashBook + "\t本の名前\n"},
+		{"limits", "limits", "limits\tno limit down, no limit up\nalternative\tno limit down, no limit up\nmode\toff\nnow\tthe usual limits hold\n"},
+		{"limits changed", "limits --down 5MiB/s --alt-schedule 8:00-9:00", "limits\t5.0 MiB/s down, no limit up\nalternative\tno limit down, no limit up\n" +
+			"mode\tschedule\nschedule\t8:00-9:00\nnow\tthe usual limits hold\nsource\tchanged by command; --reset returns to the configuration\n"},
+		{"limits reset", "limits --reset", "limits\tno limit down, no limit up\nalternative\tno limit down, no limit up\nmode\toff\nnow\tthe usual limits hold\n"},
+		{"limits of a torrent", "limits 89abff", hashBook + "\tno limit down, no limit up\t本の名前\n"},
+		{"limits of torrents changed", "limits 89abff 89abc --up 1KiB --down 0", hashBook + "\tno limit down, 1.0 KiB/s up\t本の名前\n" + hashISO + "\tno limit down, 1.0 KiB/s up\tdebian.iso\n"},
 		{"nodes", "nodes", "RSSI\tSNR\tPACKETS\tHEARD\tNODE\n-97 dBm\t5.2 dB\t7\t1m30s ago\t!89abcdef\n"},
 		{"health", "health", ""},
 		{"shutdown", "shutdown", "the daemon is shutting down\n"},

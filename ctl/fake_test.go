@@ -37,6 +37,7 @@ type fakeDaemon struct {
 	messages []rpc.Message
 	nodes    []rpc.Node
 	events   []rpc.Event
+	limits   rpc.Limits
 	news     chan struct{} // closed and replaced when an event comes
 	override map[string]func(params json.RawMessage) (any, *rpc.Error)
 	gate     http.HandlerFunc // answers instead of RPC when not nil
@@ -52,6 +53,7 @@ func newFakeDaemon(t *testing.T) *fakeDaemon {
 	added := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	d := &fakeDaemon{
 		t: t, socket: filepath.Join(dir, "rpc.sock"),
+		limits:   rpc.Limits{AltMode: rpc.AltOff},
 		news:     make(chan struct{}),
 		override: map[string]func(json.RawMessage) (any, *rpc.Error){},
 		torrents: []rpc.Torrent{
@@ -232,6 +234,38 @@ func (d *fakeDaemon) answer(r *http.Request, method string, params json.RawMessa
 		return rpc.DaemonStatus{Version: "v1.2.3", PID: 42, UptimeSeconds: 3723, StateDir: "/state", DownloadDir: "/srv",
 			FreeBytes: 5 << 30, Listen: "[::]:20123", Torrents: 3, States: map[string]int{"seeding": 1, "downloading": 1, "error": 1, "stopped": 0},
 			Peers: 12, DownloadRate: 3 << 20, UploadRate: 1 << 10, LoRa: rpc.LoRaBrief{Radio: "serial:/dev/ttyUSB0", Error: "no such device"}}, nil
+	case "Torrent.SetLimits":
+		i, failed := d.resolve(params)
+		if failed != nil {
+			return nil, failed
+		}
+		args := decodeParams[rpc.TorrentSetLimitsArgs](d, params)
+		if args.DownloadLimit != nil {
+			d.torrents[i].DownloadLimit = *args.DownloadLimit
+		}
+		if args.UploadLimit != nil {
+			d.torrents[i].UploadLimit = *args.UploadLimit
+		}
+		return d.torrents[i], nil
+	case "Daemon.Limits":
+		return d.limits, nil
+	case "Daemon.SetLimits":
+		args := decodeParams[rpc.SetLimitsArgs](d, params)
+		if args.Reset {
+			d.limits = rpc.Limits{AltMode: rpc.AltOff}
+			return d.limits, nil
+		}
+		if args.DownloadLimit != nil {
+			d.limits.DownloadLimit = *args.DownloadLimit
+		}
+		if args.AltMode != nil {
+			d.limits.AltMode = *args.AltMode
+		}
+		if args.AltSchedule != nil {
+			d.limits.AltSchedule = *args.AltSchedule
+		}
+		d.limits.Changed = true
+		return d.limits, nil
 	case "Daemon.Version":
 		return rpc.Version{Version: "v1.2.3", Revision: "abc", GoVersion: "go1.26", API: 1}, nil
 	case "Daemon.Shutdown":

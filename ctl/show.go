@@ -94,6 +94,9 @@ func (o *output) summary(t rpc.Torrent) *pairs {
 	}
 	p.add("eta", text("%s", etaText(t.ETASeconds)))
 	p.add("rates", text("%s down, %s up", rateOrZero(t.DownloadRate), rateOrZero(t.UploadRate)))
+	if t.DownloadLimit > 0 || t.UploadLimit > 0 {
+		p.add("limits", text("%s", limitsText(t.DownloadLimit, t.UploadLimit)))
+	}
 	p.add("peers", text("%d, %s", t.Peers, plural(t.Seeds, "seed")))
 	p.add("transferred", text("%s down, %s up, %s wasted", bytesText(t.DownloadedBytes), bytesText(t.UploadedBytes), bytesText(t.WastedBytes)))
 	p.add("ratio", text("%s", ratioText(t)))

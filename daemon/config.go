@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"lorrent/daemon/torrent"
+	"lorrent/daemon/torrent/limit"
 	"lorrent/lora/airtime"
 	"lorrent/lora/packet"
 	"lorrent/rpc"
@@ -49,6 +50,9 @@ type settings struct {
 	UploadSlots     int      `toml:"upload_slots"`
 	DownloadLimit   string   `toml:"download_limit"`
 	UploadLimit     string   `toml:"upload_limit"`
+	AltDownload     string   `toml:"alt_download_limit"`
+	AltUpload       string   `toml:"alt_upload_limit"`
+	AltSchedule     string   `toml:"alt_schedule"`
 	Buffer          string   `toml:"buffer"`
 }
 
@@ -83,6 +87,9 @@ func (s *settings) options() []option {
 		{flag: "upload-slots", number: &s.UploadSlots, help: "peers of one torrent served at a time"},
 		{flag: "download-limit", text: &s.DownloadLimit, help: "payload per second of all torrents, such as 5MB; 0 is no limit"},
 		{flag: "upload-limit", text: &s.UploadLimit, help: "the same for what is sent"},
+		{flag: "alt-download-limit", text: &s.AltDownload, help: "another download limit, for when alt-schedule or a command says so"},
+		{flag: "alt-upload-limit", text: &s.AltUpload, help: "the same for what is sent"},
+		{flag: "alt-schedule", text: &s.AltSchedule, help: "when the alternative limits hold, such as \"mon-fri 08:00-18:00\"; never when empty"},
 		{flag: "buffer", text: &s.Buffer, help: "memory for pieces on their way to the disk"},
 	}
 }
@@ -144,7 +151,7 @@ type config struct {
 	encrypt   torrent.Encryption
 	transport torrent.Transport
 	buffer    int64
-	down, up  int64 // bytes per second, 0 is no limit
+	speed     torrent.Speed
 }
 
 var encryptions = map[string]torrent.Encryption{
@@ -239,15 +246,8 @@ func (s *settings) check() (*config, error) {
 		return nil, fmt.Errorf("buffer %q: use a size of at least 1 MiB, such as 64MiB", s.Buffer)
 	}
 	c.buffer = int64(bytes)
-	for _, limit := range []struct {
-		name, text string
-		value      *int64
-	}{{"download_limit", s.DownloadLimit, &c.down}, {"upload_limit", s.UploadLimit, &c.up}} {
-		bytes, err := humanize.ParseBytes(strings.TrimSuffix(limit.text, "/s"))
-		if err != nil || bytes > 1<<40 {
-			return nil, fmt.Errorf("%s %q: use bytes per second, such as 5MB or 800KiB, or 0", limit.name, limit.text)
-		}
-		*limit.value = int64(bytes)
+	if err := c.checkSpeed(); err != nil {
+		return nil, err
 	}
 	for _, count := range []struct {
 		name  string
@@ -279,6 +279,31 @@ func (s *settings) check() (*config, error) {
 		}
 	}
 	return c, nil
+}
+
+// checkSpeed reads the limits and when which of them hold.
+func (c *config) checkSpeed() error {
+	for _, l := range []struct {
+		name, text string
+		value      *int64
+	}{
+		{"download_limit", c.DownloadLimit, &c.speed.Download}, {"upload_limit", c.UploadLimit, &c.speed.Upload},
+		{"alt_download_limit", c.AltDownload, &c.speed.Alternative.Download}, {"alt_upload_limit", c.AltUpload, &c.speed.Alternative.Upload},
+	} {
+		bytes, err := humanize.ParseBytes(strings.TrimSuffix(l.text, "/s"))
+		if err != nil || bytes > 1<<40 {
+			return fmt.Errorf("%s %q: use bytes per second, such as 5MB or 800KiB, or 0", l.name, l.text)
+		}
+		*l.value = int64(bytes)
+	}
+	if _, err := limit.ParseSchedule(c.AltSchedule); err != nil {
+		return fmt.Errorf("alt_schedule: %w", err)
+	}
+	c.speed.Mode, c.speed.Schedule = torrent.AltOff, c.AltSchedule
+	if c.AltSchedule != "" {
+		c.speed.Mode = torrent.AltSchedule
+	}
+	return nil
 }
 
 // checkAddresses finds what cannot be an address, so that `config` does, and a
@@ -349,6 +374,8 @@ func defaults(env func(string) (string, bool)) settings {
 		UploadSlots:     8,
 		DownloadLimit:   "0",
 		UploadLimit:     "0",
+		AltDownload:     "0",
+		AltUpload:       "0",
 		Buffer:          "64MiB",
 	}
 }

@@ -88,6 +88,9 @@ func TestPrecedence(t *testing.T) {
 		"upload-slots":          {"31", "32", "33"},
 		"download-limit":        {"1MB", "2MB", "3MB"},
 		"upload-limit":          {"1KiB", "2KiB", "3KiB"},
+		"alt-download-limit":    {"4MB", "5MB", "6MB"},
+		"alt-upload-limit":      {"4KiB", "5KiB", "6KiB"},
+		"alt-schedule":          {"01:00-02:00", "mon 03:00-04:00", "sat-sun 05:00-06:00"},
 		"buffer":                {"11MiB", "12MiB", "13MiB"},
 	}
 	names := (&settings{}).options()
@@ -147,15 +150,19 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != ":51767" || c.LoRa != "sim" || c.level.String() != "info" || c.buffer != 64<<20 || c.down != 0 || c.up != 0 || c.encrypt != torrent.PreferEncryption || c.transport != torrent.PreferTCP {
+	if c.Listen != ":51767" || c.LoRa != "sim" || c.level.String() != "info" || c.buffer != 64<<20 || c.speed != (torrent.Speed{Mode: torrent.AltOff}) || c.encrypt != torrent.PreferEncryption || c.transport != torrent.PreferTCP {
 		t.Errorf("got %+v", c)
 	}
 	if !reflect.DeepEqual(c.RPC, []string{"unix:/run/one/rpc.sock"}) {
 		t.Errorf("RPC is on %q", c.RPC)
 	}
 	c, err = load(t, nil, "--download-limit", "5MB/s", "--upload-limit", "800KiB", "--buffer", "1GiB")
-	if err != nil || c.down != 5_000_000 || c.up != 800<<10 || c.buffer != 1<<30 {
+	if err != nil || c.speed.Limits != (torrent.Limits{Download: 5_000_000, Upload: 800 << 10}) || c.buffer != 1<<30 {
 		t.Errorf("limits: %+v %v", c, err)
+	}
+	c, err = load(t, nil, "--alt-download-limit", "1MB", "--alt-schedule", "mon-fri 08:00-18:00")
+	if err != nil || c.speed.Alternative.Download != 1_000_000 || c.speed.Mode != torrent.AltSchedule || c.speed.Schedule != "mon-fri 08:00-18:00" {
+		t.Errorf("alternative limits: %+v %v", c, err)
 	}
 }
 
@@ -256,6 +263,8 @@ func TestConfigErrors(t *testing.T) {
 		{"download limit", "", nil, []string{"--download-limit", "fast"}, `download_limit "fast"`},
 		{"negative download limit", "", nil, []string{"--download-limit", "-1"}, `download_limit "-1"`},
 		{"upload limit", "upload_limit = '1 furlong'\n", nil, nil, `upload_limit "1 furlong"`},
+		{"alternative limit", "alt_upload_limit = 'much'\n", nil, nil, `alt_upload_limit "much"`},
+		{"alternative schedule", "alt_schedule = 'noon'\n", nil, nil, `alt_schedule: schedule "noon"`},
 		{"no peers", "max_peers = 0\n", nil, nil, "max_peers 0: must be at least 1"},
 		{"no peers of a torrent", "", nil, []string{"--max-peers-per-torrent", "-5"}, "max_peers_per_torrent -5"},
 		{"no slots", "upload_slots = 0\n", nil, nil, "upload_slots 0"},

@@ -120,7 +120,7 @@ func newSwarm(t *testing.T, size, rate int64) *localSwarm {
 		t.Fatal(err)
 	}
 	e, err := torrent.New(torrent.Config{Listen: "127.0.0.1:0", DownloadDir: filepath.Dir(w.path), Store: store,
-		Events: event.New(64), Log: zerolog.Nop(), Version: "test", UploadLimit: rate})
+		Events: event.New(64), Log: zerolog.Nop(), Version: "test", Speed: torrent.Speed{Limits: torrent.Limits{Upload: rate}}})
 	if err != nil {
 		t.Fatal(err)
 	}

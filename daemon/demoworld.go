@@ -87,7 +87,7 @@ func (d *demo) seed(ctx context.Context, i int, data []byte) error {
 	e, err := torrent.New(torrent.Config{
 		Listen: "127.0.0.1:0", DownloadDir: filepath.Join(d.dir, "seed"), Store: store,
 		Events: event.New(64), Log: zerolog.New(d.errs).Level(zerolog.ErrorLevel), Version: version,
-		UploadLimit: demoRate,
+		Speed: torrent.Speed{Limits: torrent.Limits{Upload: demoRate}},
 	})
 	if err != nil {
 		store.Close()

@@ -101,8 +101,7 @@ func (d *daemon) open() (err error) {
 		MaxPeersPerTorrent: d.cfg.PeersPerTorrent,
 		UploadSlots:        d.cfg.UploadSlots,
 		BufferBytes:        d.cfg.buffer,
-		DownloadLimit:      d.cfg.down,
-		UploadLimit:        d.cfg.up,
+		Speed:              d.cfg.speed,
 	})
 	if err != nil {
 		return err

@@ -46,6 +46,11 @@ func (c *Client) TorrentReannounce(ctx context.Context, args TorrentArgs) (Empty
 	return call[Empty](ctx, c, "Torrent.Reannounce", args)
 }
 
+// TorrentSetLimits changes the limits of one torrent.
+func (c *Client) TorrentSetLimits(ctx context.Context, args TorrentSetLimitsArgs) (Torrent, error) {
+	return call[Torrent](ctx, c, "Torrent.SetLimits", args)
+}
+
 // MessageSend stores a message and queues it for the radio.
 func (c *Client) MessageSend(ctx context.Context, args MessageSendArgs) (MessageReply, error) {
 	return call[MessageReply](ctx, c, "Message.Send", args)
@@ -74,6 +79,16 @@ func (c *Client) LoRaNodes(ctx context.Context, args Empty) (NodesReply, error) 
 // EventPoll waits for events after a cursor.
 func (c *Client) EventPoll(ctx context.Context, args EventPollArgs) (EventPollReply, error) {
 	return call[EventPollReply](ctx, c, "Event.Poll", args)
+}
+
+// DaemonLimits returns the limits of all torrents together.
+func (c *Client) DaemonLimits(ctx context.Context, args Empty) (Limits, error) {
+	return call[Limits](ctx, c, "Daemon.Limits", args)
+}
+
+// DaemonSetLimits changes the limits of all torrents together.
+func (c *Client) DaemonSetLimits(ctx context.Context, args SetLimitsArgs) (Limits, error) {
+	return call[Limits](ctx, c, "Daemon.SetLimits", args)
 }
 
 // DaemonStatus describes the daemon.

@@ -32,6 +32,8 @@ type Torrent struct {
 	Error           string     `json:"error"` // why State is "error", or what is in the way
 	Dir             string     `json:"dir"`
 	Private         bool       `json:"private"`
+	DownloadLimit   int64      `json:"downloadLimit"` // of this torrent alone, 0 is none
+	UploadLimit     int64      `json:"uploadLimit"`
 	PieceLength     int64      `json:"pieceLength"`
 	NumPieces       int        `json:"numPieces"`
 	NumFiles        int        `json:"numFiles"`
@@ -46,6 +48,9 @@ type TorrentAddArgs struct {
 	URL      string `json:"url,omitempty"`      // http or https, fetched by the daemon; or a magnet link
 	Dir      string `json:"dir,omitempty"`      // absolute; the daemon's download directory when empty
 	Paused   bool   `json:"paused,omitempty"`
+
+	DownloadLimit int64 `json:"downloadLimit,omitempty"` // of this torrent alone, 0 is none
+	UploadLimit   int64 `json:"uploadLimit,omitempty"`
 }
 
 // TorrentAddReply is the torrent, new or already known.

@@ -30,6 +30,9 @@ type Torrent struct {
 	Error       string     `json:"error,omitzero"`   // why its state is "error", "" otherwise
 	Magnet      string     `json:"magnet,omitzero"`  // the link it was added by, if it was
 
+	DownloadLimit int64 `json:"downloadLimit,omitzero"` // bytes per second, 0 is none
+	UploadLimit   int64 `json:"uploadLimit,omitzero"`
+
 	// Kept in step with the resume record by SaveResume.
 	VerifiedBytes   int64 `json:"verifiedBytes,omitzero"`
 	DownloadedBytes int64 `json:"downloadedBytes,omitzero"`

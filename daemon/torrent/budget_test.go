@@ -55,57 +55,6 @@ func TestGate(t *testing.T) {
 	})
 }
 
-func TestLimiter(t *testing.T) {
-	cases := []struct {
-		name  string
-		limit int64
-		n     int // blocks
-		want  time.Duration
-	}{
-		{"none", 0, 10_000, 0},
-		{"the burst is free", 1 << 20, minBurst / blockSize, 0},
-		{"a MiB a second", 1 << 20, 64 * 10, 10*time.Second - time.Second/4},
-		{"slower than a block a second", 1000, 16 + 10, 163840 * time.Millisecond},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				l := newLimiter(c.limit)
-				start := time.Now()
-				for range c.n {
-					l.Wait(nil, blockSize)
-				}
-				took := time.Since(start)
-				if took < c.want-c.want/50 || took > c.want+c.want/50 {
-					t.Errorf("%d blocks took %v, not %v", c.n, took, c.want)
-				}
-			})
-		})
-	}
-}
-
-func TestLimiterLetsGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(1)
-		l.Wait(nil, minBurst)
-		done := make(chan struct{})
-		go func() { time.Sleep(time.Minute); close(done) }()
-		start := time.Now()
-		l.Wait(done, blockSize)
-		if took := time.Since(start); took != time.Minute {
-			t.Errorf("let go after %v", took)
-		}
-	})
-}
-
-// A whole batch of uploads, or the largest block, fits into any limit's burst.
-func TestLimiterTakesWholeBatches(t *testing.T) {
-	l := newLimiter(1)
-	if l.bucket.Burst() < 16*blockSize {
-		t.Errorf("burst of %d bytes", l.bucket.Burst())
-	}
-}
-
 func TestAlarms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAlarms()

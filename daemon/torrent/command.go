@@ -21,6 +21,7 @@ import (
 type AddOptions struct {
 	Dir    string // absolute; the engine's download directory when empty
 	Paused bool
+	Limits Limits
 }
 
 // AmbiguousError says that a prefix names several torrents.
@@ -42,6 +43,9 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	}
 	if m.Info.Pieces == nil {
 		return s, false, fmt.Errorf("%w: a torrent that is v2 only is not supported yet", ErrInvalid)
+	}
+	if err := o.Limits.check(); err != nil {
+		return s, false, err
 	}
 	if e.lifetime() == nil {
 		return s, false, ErrClosed
@@ -120,6 +124,9 @@ func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
 		WebSeeds: m.URLList[:min(len(m.URLList), maxWebSeeds)],
 		AddedAt:  time.Now().UTC(),
 		Stopped:  o.Paused,
+
+		DownloadLimit: o.Limits.Download,
+		UploadLimit:   o.Limits.Upload,
 	}
 	describe(&r, m.Info)
 	return r

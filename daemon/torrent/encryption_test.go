@@ -54,7 +54,7 @@ func transferBetween(t *testing.T, caller, called Encryption, seedCalls bool, wa
 	torrent := makePayload(t, filepath.Join(seedDir, "data"), "payload", 32<<10, nil, 1<<20+77)
 	start := func(dir string, seeds bool) *node {
 		return startNode(t, dir, func(c *Config) {
-			c.Encryption, c.UploadLimit = called, 2<<20 // slow enough to be looked at
+			c.Encryption, c.Speed.Upload = called, 2<<20 // slow enough to be looked at
 			if seeds == seedCalls {
 				c.Encryption = caller
 			}

@@ -59,8 +59,7 @@ type Config struct {
 	MaxPeers           int           // connections in all
 	MaxPeersPerTorrent int           //
 	UploadSlots        int           // per torrent
-	DownloadLimit      int64         // payload of all torrents, bytes per second; 0 is none
-	UploadLimit        int64         //
+	Speed              Speed         // of all torrents; what SetSpeed stored goes before it
 	BufferBytes        int64         // of pieces that wait for the disk
 	CheckpointInterval time.Duration // at most this much knowledge is lost in a crash,
 	CheckpointBytes    int64         // and about this much payload fetched again
@@ -123,6 +122,9 @@ func (c *Config) setDefaults() {
 	orTime(&c.parkAfter, defaultParkAfter)
 	orTime(&c.writeRetry, defaultWriteRetry)
 	orTime(&c.pexInterval, defaultPEXInterval)
+	if c.Speed.Mode == "" {
+		c.Speed.Mode = AltOff
+	}
 }
 
 // Engine runs every torrent of the daemon.
@@ -139,7 +141,7 @@ type Engine struct {
 	disk      *workers // hashing, writing, rechecking
 	sync      *workers // checkpoints, which wait for the platter
 	gate      *gate
-	down, up  *limiter
+	throttle  *throttle
 	trackers  *tracker.Client
 	web       *webseed.Client
 	dials     semaphore
@@ -151,6 +153,7 @@ type Engine struct {
 
 	alarms   *alarms
 	commands chan func() // run by the engine's own loop
+	speeding sync.Mutex  // held while new limits are stored
 
 	mu       sync.RWMutex
 	torrents map[metainfo.Hash]*torrent
@@ -172,8 +175,6 @@ func New(cfg Config) (*Engine, error) {
 		disk:      newWorkers(max(2, runtime.GOMAXPROCS(0))),
 		sync:      newWorkers(2),
 		gate:      newGate(cfg.BufferBytes/2, cfg.BufferBytes/4),
-		down:      newLimiter(cfg.DownloadLimit),
-		up:        newLimiter(cfg.UploadLimit),
 		dials:     newSemaphore(maxHalfOpen),
 		fallbacks: newSemaphore(maxHalfOpen),
 		announces: newSemaphore(maxAnnounces),
@@ -184,6 +185,13 @@ func New(cfg Config) (*Engine, error) {
 		adding:    make(map[metainfo.Hash]chan struct{}),
 	}
 	e.peerID, e.key = newIdentity()
+	stored, err := cfg.Store.Setting(settingSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if e.throttle, err = newThrottle(cfg.Speed, stored); err != nil {
+		return nil, err
+	}
 	if err := e.load(); err != nil {
 		return nil, err
 	}
@@ -281,6 +289,8 @@ func (e *Engine) wakeAll(ctx context.Context) {
 
 // loop wakes torrents when their time comes.
 func (e *Engine) loop(ctx context.Context, failed <-chan error) error {
+	minute := time.NewTimer(untilNextMinute(time.Now()))
+	defer minute.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -292,6 +302,9 @@ func (e *Engine) loop(ctx context.Context, failed <-chan error) error {
 			return fmt.Errorf("accept peers: %w", err)
 		case fn := <-e.commands:
 			fn()
+		case now := <-minute.C:
+			e.throttle.apply(now)
+			minute.Reset(untilNextMinute(now))
 		case <-e.alarms.C():
 			for _, t := range e.alarms.due(time.Now()) {
 				t.post(func(*session) {})
@@ -302,13 +315,21 @@ func (e *Engine) loop(ctx context.Context, failed <-chan error) error {
 
 // Ping reports whether the engine's loop still turns.
 func (e *Engine) Ping(ctx context.Context) error {
+	if err := e.do(ctx, func() {}); err != nil {
+		return fmt.Errorf("ping torrent engine: %w", err)
+	}
+	return nil
+}
+
+// do runs fn in the engine's loop.
+func (e *Engine) do(ctx context.Context, fn func()) error {
 	done := make(chan struct{})
 	select {
-	case e.commands <- func() { close(done) }:
+	case e.commands <- func() { fn(); close(done) }:
 		<-done
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("ping torrent engine: %w", ctx.Err())
+		return ctx.Err()
 	}
 }
 

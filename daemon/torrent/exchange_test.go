@@ -32,7 +32,7 @@ func TestExchangeBetweenEngines(t *testing.T) {
 			h := add(t, seed, torrent)
 			seed.waitFor(t, h, "seed finds its data", seeding)
 			// The one in the middle downloads slowly, so that it stays in touch.
-			middle := startNode(t, t.TempDir(), func(c *Config) { quick(c); c.DownloadLimit = 1 << 20 })
+			middle := startNode(t, t.TempDir(), func(c *Config) { quick(c); c.Speed.Download = 1 << 20 })
 			add(t, middle, torrent)
 			middle.learns(t, h, seed.address())
 			middle.waitFor(t, h, "seed is met", func(s Status) bool { return s.Peers == 1 })

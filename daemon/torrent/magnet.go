@@ -53,6 +53,9 @@ func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Sta
 	if err != nil {
 		return s, false, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if err := o.Limits.check(); err != nil {
+		return s, false, err
+	}
 	if e.lifetime() == nil {
 		return s, false, ErrClosed
 	}
@@ -81,6 +84,9 @@ func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.To
 		Stopped:  o.Paused,
 		Magnet:   uri,
 		WebSeeds: linkedWebSeeds(l),
+
+		DownloadLimit: o.Limits.Download,
+		UploadLimit:   o.Limits.Upload,
 	}
 	if r.Name == "" {
 		r.Name = l.Hash.String()

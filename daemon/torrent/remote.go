@@ -105,6 +105,7 @@ func (s *session) join(in incoming) {
 		window = int(c.info.PieceSize(0)/peerwire.BlockSize) + 1
 	}
 	t := s.t
+	down, up := s.throttle.connection()
 	r.conn = peer.New(peer.Config{
 		Conn:        in.conn,
 		Rest:        in.rest,
@@ -119,8 +120,8 @@ func (s *session) join(in incoming) {
 		},
 		Unreadable: func(err error) { t.post(func(s *session) { s.unreadable(err) }) },
 		MaxUploads: maxUploads,
-		Down:       s.e.down,
-		Up:         s.e.up,
+		Down:       down,
+		Up:         up,
 		Window:     min(window, webSeedQueue),
 
 		BlockTimeout: s.e.cfg.blockTimeout,

@@ -68,6 +68,8 @@ type session struct {
 	resume  resume
 	check   *recheck // nil outside one
 	tell    announcer
+
+	throttle share
 }
 
 // phase is how far a session has come.
@@ -97,6 +99,7 @@ func newSession(t *torrent) *session {
 	s.swarm = newSwarm()
 	s.serve.choker = choker.New(choker.Config{Slots: e.cfg.UploadSlots}, s.rnd)
 	s.tell = newAnnouncer(s)
+	s.throttle = newShare(e.throttle, s.limits())
 	return s
 }
 
@@ -335,7 +338,7 @@ func (s *session) fail(err error) {
 // saved: see torrent.save.
 func (s *session) decide(stopped bool, failure string) {
 	s.record.Stopped, s.record.Error = stopped, failure
-	s.t.decided.Store(&decision{stopped, failure})
+	s.t.decided.Store(&decision{stopped, failure, s.limits()})
 }
 
 // The user's commands. Who gives one saves it afterwards.

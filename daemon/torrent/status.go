@@ -41,6 +41,7 @@ type Status struct {
 	Seeds           int // of Peers
 	ETASeconds      int64
 	Private         bool
+	Limits          Limits // of this torrent alone
 	PieceLength     int64
 	NumPieces       int
 	NumFiles        int

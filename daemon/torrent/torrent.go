@@ -60,6 +60,7 @@ func statusOf(r storage.Torrent) Status {
 		WastedBytes:     r.WastedBytes,
 		ETASeconds:      -1,
 		Private:         r.Private,
+		Limits:          Limits{Download: r.DownloadLimit, Upload: r.UploadLimit},
 		PieceLength:     r.PieceLength,
 		NumPieces:       r.NumPieces,
 		NumFiles:        r.NumFiles,
@@ -120,6 +121,7 @@ func (t *torrent) post(fn func(*session)) error {
 type decision struct {
 	stopped bool
 	failure string
+	limits  Limits
 }
 
 // save makes the session's last decision durable. It waits for the database,
@@ -131,7 +133,10 @@ func (t *torrent) save() error {
 	if d == nil {
 		return nil
 	}
-	return t.e.cfg.Store.UpdateTorrent(t.hash, func(r *storage.Torrent) { r.Stopped, r.Error = d.stopped, d.failure })
+	return t.e.cfg.Store.UpdateTorrent(t.hash, func(r *storage.Torrent) {
+		r.Stopped, r.Error = d.stopped, d.failure
+		r.DownloadLimit, r.UploadLimit = d.limits.Download, d.limits.Upload
+	})
 }
 
 // call runs fn in the session and waits for its answer.

@@ -23,6 +23,7 @@ var domainErrors = []struct {
 	{torrent.ErrNotFound, rpc.CodeNotFound},
 	{storage.ErrNotFound, rpc.CodeNotFound},
 	{torrent.ErrInvalid, rpc.CodeInvalid},
+	{torrent.ErrLimits, rpc.CodeInvalid},
 	{torrent.ErrNoMetadata, rpc.CodeBusy},
 	{torrent.ErrClosed, rpc.CodeClosing},
 	{lora.ErrTooLong, rpc.CodeInvalid},

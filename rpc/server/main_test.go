@@ -36,6 +36,7 @@ type fakeEngine struct {
 	list   []torrent.Status
 	detail torrent.Detail
 	stats  torrent.Stats
+	speed  torrent.Speed
 	err    error                       // of every method that returns one
 	block  func(context.Context) error // called by Start
 	added  []torrent.AddOptions
@@ -105,6 +106,23 @@ func (e *fakeEngine) Remove(_ context.Context, _ metainfo.Hash, data bool) error
 	return e.err
 }
 func (e *fakeEngine) Stats() torrent.Stats { return e.stats }
+func (e *fakeEngine) SetLimits(_ context.Context, h metainfo.Hash, download, upload *int64) (torrent.Status, error) {
+	s := torrent.Status{InfoHash: h}
+	set(&s.Limits.Download, download)
+	set(&s.Limits.Upload, upload)
+	return s, e.err
+}
+func (e *fakeEngine) Speed(context.Context) (torrent.SpeedStatus, error) {
+	return torrent.SpeedStatus{Speed: e.speed}, e.err
+}
+func (e *fakeEngine) SetSpeed(ctx context.Context, change func(*torrent.Speed)) (torrent.SpeedStatus, error) {
+	change(&e.speed)
+	return torrent.SpeedStatus{Speed: e.speed, Changed: true}, e.err
+}
+func (e *fakeEngine) ResetSpeed(context.Context) (torrent.SpeedStatus, error) {
+	e.speed = torrent.Speed{}
+	return torrent.SpeedStatus{}, e.err
+}
 
 // fakeLoRa keeps messages in memory.
 type fakeLoRa struct {

@@ -189,10 +189,12 @@ var methodErrors = map[string][]string{
 	"Torrent.Recheck":    {"NotFound", "Ambiguous", "Disk"},
 	"Torrent.Reannounce": {"NotFound", "Ambiguous"},
 	"Torrent.Remove":     {"NotFound", "Ambiguous", "Disk"},
+	"Torrent.SetLimits":  {"NotFound", "Ambiguous", "Invalid"},
 	"Message.Send":       {"Invalid", "LoRaDown"},
 	"Message.List":       {"Invalid"},
 	"Message.Get":        {"NotFound"},
 	"Event.Poll":         {"Busy"},
+	"Daemon.SetLimits":   {"Invalid"},
 	"Daemon.Shutdown":    {"Denied"},
 }
 

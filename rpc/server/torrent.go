@@ -26,6 +26,10 @@ type Engine interface {
 	Reannounce(ctx context.Context, h metainfo.Hash) error
 	Remove(ctx context.Context, h metainfo.Hash, deleteData bool) error
 	Stats() torrent.Stats
+	SetLimits(ctx context.Context, h metainfo.Hash, download, upload *int64) (torrent.Status, error)
+	Speed(ctx context.Context) (torrent.SpeedStatus, error)
+	SetSpeed(ctx context.Context, change func(*torrent.Speed)) (torrent.SpeedStatus, error)
+	ResetSpeed(ctx context.Context) (torrent.SpeedStatus, error)
 }
 
 // TorrentService answers Torrent.*.
@@ -52,7 +56,10 @@ func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *r
 	if err != nil {
 		return err
 	}
-	status, duplicate, err := add(torrent.AddOptions{Dir: dir, Paused: args.Paused})
+	status, duplicate, err := add(torrent.AddOptions{
+		Dir: dir, Paused: args.Paused,
+		Limits: torrent.Limits{Download: args.DownloadLimit, Upload: args.UploadLimit},
+	})
 	if made && (err != nil || duplicate) {
 		os.Remove(dir) // nobody wants it; if it is no longer empty, it stays
 	}
@@ -187,6 +194,7 @@ func toTorrent(s torrent.Status) rpc.Torrent {
 		DownloadRate: s.DownloadRate, UploadRate: s.UploadRate,
 		DownloadedBytes: s.DownloadedBytes, UploadedBytes: s.UploadedBytes, WastedBytes: s.WastedBytes,
 		Peers: s.Peers, Seeds: s.Seeds, ETASeconds: s.ETASeconds, Private: s.Private,
+		DownloadLimit: s.Limits.Download, UploadLimit: s.Limits.Upload,
 		PieceLength: s.PieceLength, NumPieces: s.NumPieces, NumFiles: s.NumFiles,
 		AddedAt: s.AddedAt, CompletedAt: timeOrNil(s.CompletedAt),
 	}

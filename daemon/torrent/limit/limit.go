@@ -12,6 +12,7 @@ package limit
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,8 @@ const (
 // Limiter is one limit. Make it with New. Its methods are safe for concurrent
 // use.
 type Limiter struct {
+	stated atomic.Int64 // the rate, for those who only look
+
 	mu      sync.Mutex
 	rate    float64 // bytes per second, 0 is none
 	credit  float64 // bytes that may pass now; a debt when negative
@@ -52,7 +55,15 @@ type request struct {
 
 // New returns a limiter of so many bytes per second; 0 or less is no limit.
 func New(bytesPerSecond int64) *Limiter {
-	return &Limiter{rate: float64(max(bytesPerSecond, 0)), counted: time.Now()}
+	l := &Limiter{counted: time.Now()}
+	l.state(bytesPerSecond)
+	return l
+}
+
+// state takes over a rate. mu is locked, or nobody else is there yet.
+func (l *Limiter) state(bytesPerSecond int64) {
+	l.stated.Store(max(bytesPerSecond, 0))
+	l.rate = float64(l.stated.Load())
 }
 
 // Set changes the rate; 0 or less is no limit. Who waits is waiting by the new
@@ -61,7 +72,7 @@ func (l *Limiter) Set(bytesPerSecond int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill(time.Now())
-	l.rate = float64(max(bytesPerSecond, 0))
+	l.state(bytesPerSecond)
 	l.credit = min(l.credit, l.burst())
 	if l.rate > 0 {
 		l.credit = max(l.credit, -l.rate) // a debt from faster times is not paid for minutes
@@ -70,11 +81,7 @@ func (l *Limiter) Set(bytesPerSecond int64) {
 }
 
 // Rate is the limit in bytes per second, 0 for none.
-func (l *Limiter) Rate() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return int64(l.rate)
-}
+func (l *Limiter) Rate() int64 { return l.stated.Load() }
 
 // Batch is how many bytes are best moved at once: so many that limits cost
 // little, and so few that they are held smoothly.
@@ -92,17 +99,18 @@ func (l *Limiter) Flow() *Flow { return &Flow{limiter: l} }
 // Batch is the limiter's.
 func (f *Flow) Batch() int { return f.limiter.Batch() }
 
-// Wait returns once so many bytes may move, or when done is closed.
-func (f *Flow) Wait(done <-chan struct{}, bytes int) {
+// Enter takes so many bytes. It returns nil when they may move at once,
+// otherwise a channel that is closed when they may, and what gives up the place
+// in the queue.
+func (f *Flow) Enter(bytes int) (passed <-chan struct{}, leave func()) {
+	if f.limiter.Rate() == 0 {
+		return nil, nil
+	}
 	r := f.enter(float64(bytes))
 	if r == nil {
-		return
+		return nil, nil
 	}
-	select {
-	case <-r.passed:
-	case <-done:
-		f.leave(r)
-	}
+	return r.passed, func() { f.leave(r) }
 }
 
 // enter takes the bytes, or returns the place in the queue for them.
@@ -206,23 +214,4 @@ func (l *Limiter) prune() {
 	if len(kept) == 0 && l.timer != nil {
 		l.timer.Stop()
 	}
-}
-
-// Chain is several limits that all hold, the narrowest first.
-type Chain []*Flow
-
-// Wait waits for one after the other.
-func (c Chain) Wait(done <-chan struct{}, bytes int) {
-	for _, f := range c {
-		f.Wait(done, bytes)
-	}
-}
-
-// Batch is the smallest.
-func (c Chain) Batch() int {
-	batch := maxBatch
-	for _, f := range c {
-		batch = min(batch, f.Batch())
-	}
-	return batch
 }

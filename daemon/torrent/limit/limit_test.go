@@ -10,6 +10,19 @@ import (
 
 const block = 16 << 10
 
+// wait returns once so many bytes may move, or when done is closed.
+func (f *Flow) wait(done <-chan struct{}, bytes int) {
+	passed, leave := f.Enter(bytes)
+	if passed == nil {
+		return
+	}
+	select {
+	case <-passed:
+	case <-done:
+		leave()
+	}
+}
+
 // The rate holds within 3 % from 100 kB/s to 100 MB/s, whatever the size of
 // what moves at once.
 func TestRate(t *testing.T) {
@@ -31,7 +44,7 @@ func TestRate(t *testing.T) {
 				f := New(c.rate).Flow()
 				start, moved := time.Now(), 0
 				for time.Since(start) < c.lasts {
-					f.Wait(nil, c.bytes)
+					f.wait(nil, c.bytes)
 					moved += c.bytes
 				}
 				// What passed last is only paid for afterwards.
@@ -49,7 +62,7 @@ func TestNoLimit(t *testing.T) {
 		l := New(0)
 		start := time.Now()
 		for range 1000 {
-			l.Flow().Wait(nil, 1<<30)
+			l.Flow().wait(nil, 1<<30)
 		}
 		if took := time.Since(start); took != 0 || l.Rate() != 0 || l.Batch() != maxBatch {
 			t.Errorf("took %v, rate %d, batch %d", took, l.Rate(), l.Batch())
@@ -61,11 +74,11 @@ func TestNoLimit(t *testing.T) {
 func TestPauseIsNotSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := New(1 << 20).Flow()
-		f.Wait(nil, block)
+		f.wait(nil, block)
 		time.Sleep(time.Hour)
 		start, moved := time.Now(), 0
 		for time.Since(start) == 0 {
-			f.Wait(nil, block)
+			f.wait(nil, block)
 			moved += block
 		}
 		if most := (1<<20)/20 + 2*block; moved > most {
@@ -87,7 +100,7 @@ func newCrowd(f *Flow, connections, bytes int) *crowd {
 	for range connections {
 		c.wg.Go(func() {
 			for {
-				f.Wait(c.done, bytes)
+				f.wait(c.done, bytes)
 				select {
 				case <-c.done:
 					return
@@ -148,16 +161,16 @@ func TestSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1)
 		f := l.Flow()
-		f.Wait(nil, block)
+		f.wait(nil, block)
 		passed := make(chan time.Duration)
 		start := time.Now()
-		go func() { f.Wait(nil, block); passed <- time.Since(start) }()
+		go func() { f.wait(nil, block); passed <- time.Since(start) }()
 		time.Sleep(time.Second)
 		l.Set(block) // at which the debt of a block is a second
 		if took := <-passed; took < time.Second || took > 2100*time.Millisecond {
 			t.Errorf("passed after %v", took)
 		}
-		go func() { f.Wait(nil, block); passed <- time.Since(start) }()
+		go func() { f.wait(nil, block); passed <- time.Since(start) }()
 		synctest.Wait()
 		start = time.Now()
 		l.Set(0)
@@ -167,35 +180,17 @@ func TestSet(t *testing.T) {
 	})
 }
 
-func TestWaitLetsGo(t *testing.T) {
+func TestLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1)
 		f := l.Flow()
-		f.Wait(nil, block)
+		f.wait(nil, block)
 		done := make(chan struct{})
 		go func() { time.Sleep(time.Minute); close(done) }()
 		start := time.Now()
-		f.Wait(done, block)
+		f.wait(done, block)
 		if took := time.Since(start); took != time.Minute || len(l.active) != 0 || len(f.waiting) != 0 {
 			t.Errorf("let go after %v, %d flows and %d requests left", took, len(l.active), len(f.waiting))
-		}
-	})
-}
-
-func TestChain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		narrow, wide := New(1_000_000), New(2_000_000)
-		c := Chain{narrow.Flow(), wide.Flow()}
-		start, moved := time.Now(), 0
-		for time.Since(start) < time.Minute {
-			c.Wait(nil, block)
-			moved += block
-		}
-		if got := float64(moved) / 60; got < 970_000 || got > 1_030_000 {
-			t.Errorf("%.0f bytes per second", got)
-		}
-		if got := c.Batch(); got != 50_000 {
-			t.Errorf("batch %d", got)
 		}
 	})
 }

@@ -58,7 +58,7 @@ type Config struct {
 	ReadBlock   func(dst []byte, index, begin uint32) error // payload for uploads
 	Unreadable  func(error)                                 // payload could not be read
 	MaxUploads  int                                         // requests that may wait: our reqq
-	Down, Up    Limiter                                     // asked before payload moves
+	Down, Up    []Limiter                                   // asked before payload moves, one after the other
 	Window      int                                         // requests to begin with; 0 for a peer of which nothing is known
 
 	// From the header of a block to its end; nobody else can deliver it
@@ -68,7 +68,12 @@ type Config struct {
 
 // Limiter holds payload back to the rate the user wants.
 type Limiter interface {
-	Wait(done <-chan struct{}, bytes int)
+	// Enter takes so many bytes. It returns nil when they may move at once,
+	// otherwise a channel that is closed when they may, and what gives up the
+	// place in the queue.
+	Enter(bytes int) (passed <-chan struct{}, leave func())
+	// Batch is how many bytes are best moved at once.
+	Batch() int
 }
 
 // Gate holds readers back while the disk is behind.

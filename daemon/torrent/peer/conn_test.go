@@ -19,14 +19,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open lets everything pass: a Gate and a Limiter.
+// open lets everything pass.
 type open struct{}
 
 func (open) Wait(<-chan struct{}) {}
-
-type unlimited struct{}
-
-func (unlimited) Wait(<-chan struct{}, int) {}
 
 // desk is a Conn, its actor's end and the remote end of its connection.
 type desk struct {
@@ -47,7 +43,7 @@ func runDesk(t testing.TB, here, there net.Conn, change func(*Config)) *desk {
 	d := &desk{remote: there, ready: make(chan *Conn, 16), ended: make(chan error, 1)}
 	cfg := Config{
 		Conn: here, ID: 7, Fast: true, BitfieldLen: 2, Ready: d.ready,
-		Gate: open{}, Down: unlimited{}, Up: unlimited{}, MaxUploads: 100,
+		Gate: open{}, MaxUploads: 100,
 		Unreadable: func(error) {},
 		ReadBlock: func(dst []byte, index, begin uint32) error {
 			for i := range dst {

@@ -45,7 +45,15 @@ func (c *Conn) read() error {
 func (c *Conn) hold(n int) {
 	before := time.Now()
 	c.cfg.Gate.Wait(c.done)
-	c.cfg.Down.Wait(c.done, n)
+	for _, l := range c.cfg.Down {
+		if passed, leave := l.Enter(n); passed != nil {
+			select {
+			case <-passed:
+			case <-c.done:
+				leave()
+			}
+		}
+	}
 	if now := time.Now(); now.Sub(before) > time.Second {
 		c.cfg.Conn.SetReadDeadline(now.Add(idleTimeout))
 	}

@@ -31,7 +31,6 @@ func (w *writer) serve() error {
 	if sent == 0 {
 		return nil
 	}
-	w.cfg.Up.Wait(w.done, int(sent))
 	w.cfg.Conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err := w.writeVector(); err != nil {
 		return err

@@ -121,15 +121,73 @@ func (c *Conn) write() error {
 	}
 }
 
+// drain sends what waits. Control messages go first, also while blocks wait
+// for the limit, and blocks leave the queue only when they may move: until then
+// they can be cancelled.
 func (w *writer) drain() error {
-	for w.take() {
-		if len(w.control) > 0 {
-			if err := w.flush(w.control); err != nil {
-				return err
-			}
+	for {
+		if err := w.flushControl(); err != nil {
+			return err
 		}
-		if len(w.batch) > 0 {
-			if err := w.serve(); err != nil {
+		size := w.batchSize()
+		if size == 0 {
+			return nil
+		}
+		if err := w.hold(size); err != nil {
+			return err
+		}
+		w.take(size)
+		if err := w.serve(); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *writer) flushControl() error {
+	w.out.Lock()
+	w.control, w.out.control = w.out.control, w.control[:0]
+	w.out.Unlock()
+	if len(w.control) == 0 {
+		return nil
+	}
+	return w.flush(w.control)
+}
+
+// batchSize is how many bytes of the blocks that wait go next: up to
+// readAhead, or fewer where a limit is to be held smoothly.
+func (w *writer) batchSize() (size int) {
+	most := readAhead
+	for _, l := range w.cfg.Up {
+		most = min(most, l.Batch())
+	}
+	w.out.Lock()
+	defer w.out.Unlock()
+	for _, u := range w.out.uploads {
+		if size > 0 && size+int(u.length) > most {
+			break
+		}
+		size += int(u.length)
+	}
+	return size
+}
+
+// hold waits until the limits let size bytes out, and sends control messages
+// meanwhile.
+func (w *writer) hold(size int) error {
+	for _, l := range w.cfg.Up {
+		passed, leave := l.Enter(size)
+		for waiting := passed != nil; waiting; {
+			var err error
+			select {
+			case <-passed:
+				waiting = false
+			case <-w.out.wake:
+				err = w.flushControl()
+			case <-w.done:
+				err = net.ErrClosed
+			}
+			if err != nil {
+				leave()
 				return err
 			}
 		}
@@ -137,23 +195,19 @@ func (w *writer) drain() error {
 	return nil
 }
 
-// take moves what waits out of the outbox: all control messages, and blocks up
-// to readAhead.
-func (w *writer) take() bool {
+// take moves up to size bytes of blocks off the queue.
+func (w *writer) take(size int) {
 	w.out.Lock()
 	defer w.out.Unlock()
-	w.control, w.out.control = w.out.control, w.control[:0]
-	w.batch = w.batch[:0]
-	n, size := 0, 0
+	n := 0
 	for _, u := range w.out.uploads {
-		if size += int(u.length); n > 0 && size > readAhead {
+		if size -= int(u.length); size < 0 {
 			break
 		}
 		n++
 	}
-	w.batch = append(w.batch, w.out.uploads[:n]...)
+	w.batch = append(w.batch[:0], w.out.uploads[:n]...)
 	w.out.uploads = append(w.out.uploads[:0], w.out.uploads[n:]...)
-	return len(w.control) > 0 || n > 0
 }
 
 func (w *writer) flush(b []byte) error {

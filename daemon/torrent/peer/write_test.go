@@ -203,25 +203,49 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
-// slowly is a limiter that lets one write a second pass.
-type slowly struct{ asked chan int }
-
-func (s slowly) Wait(done <-chan struct{}, n int) {
-	select {
-	case s.asked <- n:
-	case <-done:
-	}
+// turnstile is a limiter that a test opens by hand.
+type turnstile struct {
+	asked  chan int
+	passed chan struct{} // one token a batch
+	left   chan struct{}
 }
 
+func newTurnstile() turnstile {
+	return turnstile{make(chan int, 1), make(chan struct{}), make(chan struct{}, 1)}
+}
+
+func (s turnstile) Enter(n int) (<-chan struct{}, func()) {
+	s.asked <- n
+	return s.passed, func() { s.left <- struct{}{} }
+}
+
+func (turnstile) Batch() int { return 2 * block }
+
+// While blocks wait for the limit, messages go out and blocks are cancelled.
 func TestUploadLimit(t *testing.T) {
-	limit := slowly{make(chan int)}
-	d := newDesk(t, func(c *Config) { c.Up = limit })
-	d.QueueUpload(1, 0, block)
-	if n := <-limit.asked; n != block {
+	limit := newTurnstile()
+	disk := &reads{fail: 13}
+	d := newDesk(t, func(c *Config) { c.Up, c.ReadBlock = []Limiter{limit}, disk.block })
+	d.out.Lock()
+	for i := range uint32(4) {
+		d.out.uploads = append(d.out.uploads, upload{1, i * block, block})
+	}
+	d.out.Unlock()
+	d.wakeWriter()
+	if n := <-limit.asked; n != 2*block {
 		t.Errorf("asked for %d bytes", n)
 	}
-	d.expect(t, served(1, 0, block))
-	d.QueueUpload(1, 0, block)
+	d.Send(func(b []byte) []byte { return peerwire.AppendMessage(b, peerwire.Interested) })
+	d.expect(t, peerwire.AppendMessage(nil, peerwire.Interested))
+	if !d.CancelUpload(1, 0, block) {
+		t.Error("a block that is held back cannot be cancelled")
+	}
+	limit.passed <- struct{}{}
+	d.expect(t, append(served(1, block, block), served(1, 2*block, block)...))
+	if n := <-limit.asked; n != block {
+		t.Errorf("asked for %d bytes of the rest", n)
+	}
 	d.Close() // ends a writer that is held back
 	d.waitEnd(t)
+	<-limit.left
 }
