@@ -202,6 +202,7 @@ func (s *session) move() {
 	for _, in := range waiting {
 		s.connected(in)
 	}
+	s.learnLinked(time.Now())
 	s.meet(time.Now())
 	s.webSeedTick(time.Now())
 	s.announceTick(time.Now())

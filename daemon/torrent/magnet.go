@@ -126,9 +126,10 @@ func (s *session) seek() {
 	s.learnLinked(time.Now())
 }
 
-// learnLinked adds the peers that the magnet link names.
+// learnLinked adds the peers that the magnet link names, now and again until
+// everything is there: a torrent may know no others.
 func (s *session) learnLinked(now time.Time) {
-	if s.record.Magnet == "" {
+	if s.record.Magnet == "" || s.complete() || now.Sub(s.seeking.learnt) < magnetRetry {
 		return
 	}
 	s.seeking.learnt = now
@@ -142,9 +143,6 @@ func (s *session) seekTick(now time.Time) {
 	f := s.seeking.fetch
 	if f == nil {
 		return
-	}
-	if now.Sub(s.seeking.learnt) >= magnetRetry {
-		s.learnLinked(now)
 	}
 	f.Expire(now)
 	for _, r := range s.swarm.peers {

@@ -232,6 +232,9 @@ func (s *session) tick(now time.Time) {
 	s.measure(now)
 	s.giveTick()
 	s.exchangeTick(now)
+	if s.meeting() {
+		s.learnLinked(now)
+	}
 	if s.phase == fetching && !s.draining {
 		s.seekTick(now)
 		s.meet(now)
