@@ -17,36 +17,37 @@ import (
 type progress struct {
 	app   *app
 	live  bool          // rewrite the line
-	every time.Duration // between lines
 	poll  time.Duration // between questions to the daemon
+	every int           // questions from one line to the next
 
-	last  time.Time // when the last line was written
-	drawn bool      // a live line is waiting for its end
+	asked int  // questions so far
+	drawn bool // a live line is waiting for its end
 }
 
 func (a *app) newProgress(interval time.Duration) *progress {
-	p := &progress{app: a, live: isTerminal(a.stderr) && !a.dumb(), every: interval}
-	if p.every == 0 {
-		p.every = 5 * time.Second
+	p := &progress{app: a, live: isTerminal(a.stderr) && !a.dumb()}
+	if interval == 0 {
+		interval = 5 * time.Second
 		if p.live {
-			p.every = 500 * time.Millisecond
+			interval = 500 * time.Millisecond
 		}
 	}
-	p.poll = min(p.every, 500*time.Millisecond)
+	p.poll = min(interval, 500*time.Millisecond)
+	p.every = int(interval / p.poll)
 	return p
 }
 
-// show writes a line when one is due; the final one always is.
+// show is called after each question. It writes a line when one is due; the
+// final one always is.
 func (p *progress) show(torrents []*rpc.Torrent, final bool) {
 	if p.app.json && !p.live {
 		return
 	}
-	now := time.Now()
-	// Half a poll of slack: ticks come a little early and late.
-	if !final && !p.last.IsZero() && now.Sub(p.last) < p.every-p.poll/2 {
+	due := p.asked%p.every == 0 // counted, since ticks come a little early and late
+	p.asked++
+	if !final && !due {
 		return
 	}
-	p.last = now
 	s := sum(torrents)
 	if !p.live {
 		fmt.Fprintln(p.app.stderr, s.line(0))
