@@ -41,7 +41,7 @@ func TestTransferBetweenTransports(t *testing.T) {
 			torrent := makePayload(t, filepath.Join(seedDir, "data"), "payload", 32<<10, nil, 1<<20+77)
 			start := func(dir string, p Transport) *node {
 				return startNode(t, dir, func(cfg *Config) {
-					cfg.Transport, cfg.Encryption, cfg.UploadLimit = p, c.encryption, 2<<20 // slow enough to be looked at
+					cfg.Transport, cfg.Encryption, cfg.Speed.Upload = p, c.encryption, 2<<20 // slow enough to be looked at
 				})
 			}
 			seed, leech := start(seedDir, c.called), start(t.TempDir(), c.caller)
