@@ -1,10 +1,6 @@
 package interop
 
-import (
-	"bytes"
-	"os"
-	"testing"
-)
+import "testing"
 
 // Both ways with clients that refuse plaintext, each side calling once, and a
 // daemon of ours that refuses it. That one only calls: those that may speak
@@ -23,29 +19,5 @@ func TestEncryption(t *testing.T) {
 		}
 		leech(exchange{client: c, payload: foreign, first: seedFirst, weRequire: true})
 		seed(exchange{client: c, payload: foreign, first: leecherFirst, weRequire: true})
-	}
-}
-
-func (e exchange) flags() []string {
-	if e.weRequire {
-		return []string{"--encryption", "require"}
-	}
-	return nil
-}
-
-// checkEncryption reads in our log how the peers were connected.
-func (e exchange) checkEncryption(t *testing.T, ours *lorrent) {
-	t.Helper()
-	if !e.theyRequire && !e.weRequire {
-		return
-	}
-	log, err := os.ReadFile(ours.process.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range bytes.Lines(log) {
-		if bytes.Contains(line, []byte(`"message":"peer left"`)) && !bytes.Contains(line, []byte(`"encryption":"rc4"`)) {
-			t.Errorf("a peer was not encrypted: %s", line)
-		}
 	}
 }

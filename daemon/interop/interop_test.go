@@ -25,6 +25,7 @@ type exchange struct {
 	first   first
 
 	theyRequire, weRequire bool // encryption
+	theyUTP, weUTP         bool // and no TCP
 }
 
 func (e exchange) name() string {
@@ -43,6 +44,12 @@ func (e exchange) name() string {
 	}
 	if e.weRequire {
 		name += ", we require encryption"
+	}
+	if e.theyUTP {
+		name += ", it has only uTP"
+	}
+	if e.weUTP {
+		name += ", we have only uTP"
 	}
 	return name
 }
@@ -100,7 +107,7 @@ func (e exchange) leech(t *testing.T) {
 		s.awaitAnnounce(t, ctx, ours.process)
 	}
 	j := newJob(t, s.theirs, s.source, s.torrent)
-	j.encrypted = e.theyRequire
+	j.encrypted, j.utp = e.theyRequire, e.theyUTP || e.weUTP
 	theirs := e.client.start(t, j)
 	if e.first == seedFirst {
 		s.awaitAnnounce(t, ctx, theirs)
@@ -119,7 +126,7 @@ func (e exchange) leech(t *testing.T) {
 	}
 	ours.stop(t, ctx)
 	theirs.stop(t)
-	e.checkEncryption(t, ours)
+	e.checkConnections(t, ours)
 	e.payload.compare(t, s.source, s.copied)
 }
 
@@ -141,7 +148,7 @@ func (e exchange) seed(t *testing.T) {
 	s := e.stage(t)
 	ctx := begin(t)
 	j := newJob(t, s.theirs, s.copied, s.torrent)
-	j.encrypted = e.theyRequire
+	j.encrypted, j.utp = e.theyRequire, e.theyUTP || e.weUTP
 	var theirs *process
 	if e.first == leecherFirst {
 		theirs = e.client.start(t, j)
@@ -170,7 +177,7 @@ func (e exchange) seed(t *testing.T) {
 	checkCounters(t, d, d.UploadedBytes)
 	theirs.stop(t)
 	ours.stop(t, ctx)
-	e.checkEncryption(t, ours)
+	e.checkConnections(t, ours)
 	e.payload.compare(t, s.source, s.copied)
 }
 

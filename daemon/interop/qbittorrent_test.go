@@ -12,7 +12,7 @@ import (
 const qbittorrentConf = `[LegalNotice]
 Accepted=true
 [BitTorrent]
-Session\BTProtocol=TCP
+Session\BTProtocol=%s
 Session\DHTEnabled=false
 Session\LSDEnabled=false
 Session\PeXEnabled=false
@@ -46,7 +46,11 @@ func startQBittorrent(t *testing.T, j job) *process {
 	} else if j.measured {
 		encryption = 2 // off
 	}
-	conf := fmt.Sprintf(qbittorrentConf, j.data, encryption, j.doneScript(t))
+	transport := "TCP"
+	if j.utp {
+		transport = "UTP"
+	}
+	conf := fmt.Sprintf(qbittorrentConf, transport, j.data, encryption, j.doneScript(t))
 	if err := os.WriteFile(filepath.Join(folder, "qBittorrent.conf"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // startTransmission runs transmission-daemon, which takes the torrents from
-// its watched folder and checks what is there.
+// its watched folder and checks what is there. It always has TCP.
 func startTransmission(t *testing.T, j job) *process {
 	t.Helper()
 	level, args := 3, []string{"--foreground", "--config-dir", j.home}
@@ -22,7 +22,7 @@ func startTransmission(t *testing.T, j job) *process {
 		encryption = 2 // required
 	}
 	settings, err := json.Marshal(map[string]any{
-		"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false, "port-forwarding-enabled": false,
+		"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": j.utp, "port-forwarding-enabled": false,
 		"encryption":                   encryption,
 		"peer-port":                    6881,
 		"download-dir":                 j.data,

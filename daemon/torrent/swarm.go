@@ -142,7 +142,9 @@ func (s *session) dialOver(c *candidate, transports []string, count *int, slots 
 func (s *session) dialed(c *candidate, transports []string, in incoming, err error, cut bool) {
 	if err != nil {
 		s.log.Debug().Err(err).Stringer("peer", c.addr).Str("transport", transports[0]).Msg("dial failed")
-		if !cut && errors.Is(err, errUnreachable) && s.dialNext(c, transports[1:]) {
+		// One that takes no TCP may still let it connect, and hang up.
+		elsewhere := errors.Is(err, errUnreachable) || errors.Is(err, errMute)
+		if !cut && elsewhere && s.dialNext(c, transports[1:]) {
 			return
 		}
 	}
