@@ -25,6 +25,7 @@ import (
 const (
 	announceURL = "http://" + theirIPv4 + ":" + trackerPort + "/announce"
 	seedPort    = 6881
+	firstSeed   = 11 // the last number of its address
 	// python is Debian's, which has its package python3-libtorrent.
 	python = "/usr/bin/python3"
 	// socketBuffer is what TCP may keep for one connection: a second of Gbit/s.
@@ -81,6 +82,7 @@ type arena struct {
 	seeds     []*process
 	sentFiles []string // of the seeds
 	lorrent   *lorrent // as seed
+	utp       bool     // instead of TCP
 }
 
 func (b *benchmark) newArena(t *testing.T, l *link, samples []sample) *arena {
@@ -107,7 +109,7 @@ func (b *benchmark) newArena(t *testing.T, l *link, samples []sample) *arena {
 // an address.
 func (a *arena) address(t *testing.T, i int) string {
 	t.Helper()
-	addr := fmt.Sprintf("10.77.0.%d", 11+i)
+	addr := fmt.Sprintf("10.77.0.%d", firstSeed+i)
 	a.theirs.ip(t, "addr", "add", addr+"/24", "dev", "cable")
 	return addr
 }
@@ -141,7 +143,7 @@ func (a *arena) startLorrentSeed(t *testing.T, ctx context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.lorrent = launchLorrent(t, a.theirs, program, scratch(t), a.samples[0].dir)
+	a.lorrent = launchLorrent(t, a.theirs, program, scratch(t), a.samples[0].dir, a.flags()...)
 	a.lorrent.awaitRPC(t, ctx)
 	for _, s := range a.samples {
 		r, err := a.lorrent.client.TorrentAdd(ctx, rpc.TorrentAddArgs{Metainfo: s.torrent, Dir: s.dir})
@@ -157,7 +159,7 @@ func (a *arena) startLorrentSeed(t *testing.T, ctx context.Context) {
 func (a *arena) order(t *testing.T, addr string) seedOrder {
 	dir := scratch(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
-	return seedOrder{Address: addr, Port: seedPort, Go: in("go"), Ready: in("ready"), Sent: in("sent"), Done: in("done")}
+	return seedOrder{Address: addr, Port: seedPort, UTP: a.utp, Go: in("go"), Ready: in("ready"), Sent: in("sent"), Done: in("done")}
 }
 
 func writeTorrent(t *testing.T, s sample) string {

@@ -64,8 +64,7 @@ func contendersOf(t *testing.T, list string) (contenders []contender) {
 }
 
 func ourBuild(name, program string) contender {
-	port, _ := strconv.Atoi(lorrentPort)
-	return contender{name: name, port: port, launch: launchBuild(program)}
+	return contender{name: name, port: lorrentPortNumber, launch: launchBuild(program)}
 }
 
 func foreignClient(t *testing.T, name string) client {
@@ -79,11 +78,13 @@ func foreignClient(t *testing.T, name string) client {
 	return client{}
 }
 
+var lorrentPortNumber, _ = strconv.Atoi(lorrentPort)
+
 // launchBuild runs one build of our daemon and gives it the torrents as soon as
 // it answers. A restart after a kill finds them there.
-func launchBuild(program string) func(*testing.T, context.Context, *arena, job) running {
+func launchBuild(program string, flags ...string) func(*testing.T, context.Context, *arena, job) running {
 	return func(t *testing.T, ctx context.Context, _ *arena, j job) running {
-		l := launchLorrent(t, j.namespace, program, j.home, j.data)
+		l := launchLorrent(t, j.namespace, program, j.home, j.data, flags...)
 		if len(j.torrents) == 0 {
 			return running{process: l.process, ours: l}
 		}

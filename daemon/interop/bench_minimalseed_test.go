@@ -22,6 +22,7 @@ type seedOrder struct {
 	Port     int         `json:"port"`
 	Torrents [][2]string `json:"torrents"` // .torrent file, and folder of the payload
 	Seed     bool        `json:"seed"`     // or leech
+	UTP      bool        `json:"utp"`      // instead of TCP
 	Rate     int64       `json:"rate"`     // bytes per second, 0 is no limit
 	Peer     []any       `json:"peer"`     // for a leech: address and port to dial
 	Go       string      `json:"go"`       // file that says when

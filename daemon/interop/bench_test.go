@@ -17,7 +17,7 @@ import (
 // What the benchmark is told, after -args.
 var (
 	benchOn         = flag.Bool("bench", false, "measure: needs root, time, and a quiet machine")
-	benchScenarios  = flag.String("scenarios", "download,delay,manyseeds,smallfiles,eight,seeding,kill,idle,bound", "what to measure")
+	benchScenarios  = flag.String("scenarios", "download,delay,manyseeds,smallfiles,eight,seeding,kill,idle,bound,utp", "what to measure")
 	benchRounds     = flag.Int("rounds", 5, "runs of each contender, in alternation")
 	benchPeers      = flag.String("peers", "lorrent,qbittorrent,aria2,transmission,rtorrent", "contenders; NAME=PATH is another build of our daemon")
 	benchSize       = flag.String("size", "2GiB", "payload of download; other scenarios take their share of it")
@@ -59,6 +59,7 @@ var scenarios = map[string]func(*benchmark, *testing.T){
 	"kill":       (*benchmark).kill,
 	"idle":       (*benchmark).idle,
 	"bound":      (*benchmark).bound,
+	"utp":        (*benchmark).utp,
 }
 
 // TestBench is a measurement and no test:

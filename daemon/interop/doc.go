@@ -8,7 +8,7 @@
 // loopback's MTU of 64 KiB is like no network that people have. It then runs the
 // built daemon, driven over its RPC, and compares content by SHA-256. The
 // clients run at their defaults but for what would find peers by other ways than
-// the tracker (DHT, LSD, PEX, port mapping) and uTP.
+// the tracker (DHT, LSD, PEX, port mapping), and uTP where a case is not about it.
 //
 // Namespaces need root. Without it, or without one of the programs, the tests
 // are skipped, unless LORRENT_CI=1 says that everything has to be there.
@@ -22,6 +22,7 @@
 //	… -args -bench -scenarios download,kill -rounds 5 -size 2GiB -seed libtorrent
 //	… -args -bench -scenarios download -seed minimal -peers lorrent,old=/tmp/lorrentd-old
 //	… -args -bench -scenarios delay -rtt 50 -mbit 100 -loss 0 -piece 64KiB
+//	… -args -bench -scenarios utp -size 2GiB
 //	… -args -bench -scenarios idle -torrents 5000 -peers lorrent
 //
 // The contenders take turns, each a new process with new folders, against new

@@ -1,7 +1,7 @@
-"""A libtorrent peer for the benchmark: plain TCP, and no discovery of others.
+"""A libtorrent peer for the benchmark: plain TCP or uTP, and no discovery of others.
 
 Its argument is JSON: address and port to listen on, torrents (pairs of .torrent
-and folder), seed (everything is there; unchecked), rate (bytes per second sent,
+and folder), utp (instead of TCP), seed (everything is there; unchecked), rate (bytes per second sent,
 0 is no limit), peer (pair of address and port) with go (file that says when to
 dial it), and the files it writes: ready once it listens, sent (payload bytes so
 far), done once complete.
@@ -14,7 +14,8 @@ session = lt.session({
     "listen_interfaces": "%s:%d" % (args["address"], args["port"]),
     "outgoing_interfaces": args["address"],
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-    "enable_incoming_utp": False, "enable_outgoing_utp": False,
+    "enable_incoming_utp": args["utp"], "enable_outgoing_utp": args["utp"],
+    "enable_incoming_tcp": not args["utp"], "enable_outgoing_tcp": not args["utp"],
     "in_enc_policy": 2, "out_enc_policy": 2,  # plaintext
     "allow_multiple_connections_per_ip": True, "close_redundant_connections": False,
     "unchoke_slots_limit": -1, "active_seeds": -1, "active_limit": -1,
