@@ -42,6 +42,8 @@ func TestPlainOutput(t *testing.T) {
 		{"limits reset", "limits --reset", "limits\tno limit down, no limit up\nalternative\tno limit down, no limit up\nmode\toff\nnow\tthe usual limits hold\n"},
 		{"limits of a torrent", "limits 89abff", hashBook + "\tno limit down, no limit up\t本の名前\n"},
 		{"limits of torrents changed", "limits 89abff 89abc --up 1KiB --down 0", hashBook + "\tno limit down, 1.0 KiB/s up\t本の名前\n" + hashISO + "\tno limit down, 1.0 KiB/s up\tdebian.iso\n"},
+		{"boards", "lora boards", "PORT\tUSB\tUSED\tMAY BE\tPRODUCT\n/dev/ttyACM0\t067b:2303\t\t\tMouse\n" +
+			"/dev/ttyUSB0\t10c4:ea60\tdaemon\tCP210x: Heltec V2 and V3, many others\tCP2102\n"},
 		{"nodes", "nodes", "RSSI\tSNR\tPACKETS\tHEARD\tNODE\n-97 dBm\t5.2 dB\t7\t1m30s ago\t!89abcdef\n"},
 		{"health", "health", ""},
 		{"shutdown", "shutdown", "the daemon is shutting down\n"},

@@ -228,6 +228,11 @@ func (d *fakeDaemon) answer(r *http.Request, method string, params json.RawMessa
 			PacketsDuplicate: 4, AirtimeUsedSeconds: 12.3, AirtimeLimitSeconds: 360, Nodes: 1}, nil
 	case "LoRa.Nodes":
 		return rpc.NodesReply{Nodes: d.nodes}, nil
+	case "LoRa.Boards":
+		return rpc.BoardsReply{Boards: []rpc.Board{
+			{Path: "/dev/ttyACM0", USB: "067b:2303", Product: "Mouse"},
+			{Path: "/dev/ttyUSB0", USB: "10c4:ea60", Product: "CP2102", Boards: "CP210x: Heltec V2 and V3, many others", InUse: true},
+		}}, nil
 	case "Event.Poll":
 		return d.poll(r, decodeParams[rpc.EventPollArgs](d, params))
 	case "Daemon.Status":

@@ -76,6 +76,11 @@ func (c *Client) LoRaNodes(ctx context.Context, args Empty) (NodesReply, error) 
 	return call[NodesReply](ctx, c, "LoRa.Nodes", args)
 }
 
+// LoRaBoards returns the serial ports on USB of the daemon's machine.
+func (c *Client) LoRaBoards(ctx context.Context, args Empty) (BoardsReply, error) {
+	return call[BoardsReply](ctx, c, "LoRa.Boards", args)
+}
+
 // EventPoll waits for events after a cursor.
 func (c *Client) EventPoll(ctx context.Context, args EventPollArgs) (EventPollReply, error) {
 	return call[EventPollReply](ctx, c, "Event.Poll", args)

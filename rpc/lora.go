@@ -93,6 +93,21 @@ type Node struct {
 	Packets   int64     `json:"packets"`
 }
 
+// Board is a serial port on USB that may have a radio board.
+type Board struct {
+	Path    string `json:"path"`
+	USB     string `json:"usb"`     // vendor and product, "10c4:ea60"
+	Serial  string `json:"serial"`  // often empty
+	Product string `json:"product"` // as the device calls itself
+	Boards  string `json:"boards"`  // which radio boards have this id; empty when none is known to
+	InUse   bool   `json:"inUse"`   // it is the daemon's radio
+}
+
+// BoardsReply is every serial port on USB, by path.
+type BoardsReply struct {
+	Boards []Board `json:"boards"`
+}
+
 // NodesReply is every node heard, latest first.
 type NodesReply struct {
 	Nodes []Node `json:"nodes"`

@@ -39,6 +39,9 @@ func modemOf[B Modem](b B, err error) (Modem, error) {
 	return b, nil
 }
 
+// AnyPort in place of a path stands for all that Ports lists.
+const AnyPort = "auto"
+
 const (
 	probeWait  = 1500 * time.Millisecond // for each firmware in turn
 	detectWait = 15 * time.Second        // for a board to start, and to be understood
@@ -48,7 +51,8 @@ const (
 // it. The scheme names its firmware: "board" (our own),
 // "meshcore" or "rnode"; then it waits up to ten
 // seconds until that answers. Or it is "serial": then it finds out within fifteen
-// seconds which does. The port is locked against other processes: ErrLocked.
+// seconds which does; with the path AnyPort at each port that may have a board,
+// until one answers. The port is locked against other processes: ErrLocked.
 //
 // RNode firmware makes the first byte of packets itself, as the link byte of
 // firmware/PROTOCOL.md is made for, and does not say when a packet has left:
@@ -66,6 +70,13 @@ func Open(ctx context.Context, scheme, path string, radio Radio) (Modem, error) 
 }
 
 func open(ctx context.Context, scheme, path string) (Modem, error) {
+	if scheme == "serial" && path == AnyPort {
+		list, err := Ports()
+		if err != nil {
+			return nil, err
+		}
+		return openAny(ctx, list)
+	}
 	if scheme == "serial" {
 		return detect(ctx, path)
 	}

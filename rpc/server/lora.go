@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"lorrent/lora"
 	"lorrent/rpc"
@@ -23,6 +24,20 @@ func (s *LoRaService) Status(_ *http.Request, _ *rpc.Empty, reply *rpc.LoRaStatu
 		AirtimeUsedSeconds: st.AirtimeUsed.Seconds(), AirtimeLimitSeconds: st.AirtimeLimit.Seconds(),
 		Nodes: len(s.lora.Nodes()),
 	}
+	return nil
+}
+
+// Boards returns the serial ports on USB of the daemon's machine, where boards
+// may be.
+func (s *LoRaService) Boards(_ *http.Request, _ *rpc.Empty, reply *rpc.BoardsReply) error {
+	boards, err := lora.Boards()
+	if err != nil {
+		return err
+	}
+	_, used, _ := strings.Cut(s.lora.Status().Radio, ":")
+	reply.Boards = convert(boards, func(b lora.Board) rpc.Board {
+		return rpc.Board{Path: b.Path, USB: b.USB, Serial: b.Serial, Product: b.Product, Boards: b.Boards, InUse: b.Path == used}
+	})
 	return nil
 }
 
