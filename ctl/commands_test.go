@@ -50,7 +50,7 @@ func TestPlainOutput(t *testing.T) {
 		{"send", "send !89abcdef good  morning", "queued\tb4\t!89abcdef\n"},
 		{"status", "status", "version\tv1.2.3\nprocess\t42, up 1h02m\n" +
 			"last end\tnot in order: the previous process was killed or crashed\nstate folder\t/state\ndownloads\t/srv, 5.0 GiB free\n" +
-			"listening\t[::]:20123\ntorrents\t3, 1 downloading, 1 error, 1 seeding\npeers\t12\nrates\t3.0 MiB/s down, 1.0 KiB/s up\n" +
+			"listening\t[::]:20123\nport\tmapped by UPnP 203.0.113.5:20123\ntorrents\t3, 1 downloading, 1 error, 1 seeding\npeers\t12\nrates\t3.0 MiB/s down, 1.0 KiB/s up\n" +
 			"radio\tserial:/dev/ttyUSB0, down: no such device\n"},
 		{"status of the radio", "status --lora", "radio\tsim, up\nnode\t!00000002\nfrequency\t869.525 MHz\n" +
 			"modulation\tSF11, 250 kHz, coding rate 4/5\npower\t14 dBm\nairtime\t12.3 of 360 s in the last hour\nqueued\t1 message\n" +

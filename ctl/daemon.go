@@ -49,6 +49,7 @@ func daemonPairs(s rpc.DaemonStatus) *pairs {
 	p.add("state folder", text("%s", s.StateDir))
 	p.add("downloads", text("%s, %s free", s.DownloadDir, bytesText(s.FreeBytes)))
 	p.add("listening", text("%s", s.Listen))
+	p.add("port", text("%s", s.PortMapping))
 	p.add("torrents", text("%s", statesText(s)))
 	p.add("peers", text("%d", s.Peers))
 	p.add("rates", text("%s down, %s up", rateOrZero(s.DownloadRate), rateOrZero(s.UploadRate)))

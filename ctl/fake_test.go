@@ -237,7 +237,7 @@ func (d *fakeDaemon) answer(r *http.Request, method string, params json.RawMessa
 		return d.poll(r, decodeParams[rpc.EventPollArgs](d, params))
 	case "Daemon.Status":
 		return rpc.DaemonStatus{Version: "v1.2.3", PID: 42, UptimeSeconds: 3723, StateDir: "/state", DownloadDir: "/srv",
-			FreeBytes: 5 << 30, Listen: "[::]:20123", Torrents: 3, States: map[string]int{"seeding": 1, "downloading": 1, "error": 1, "stopped": 0},
+			FreeBytes: 5 << 30, Listen: "[::]:20123", PortMapping: "mapped by UPnP 203.0.113.5:20123", Torrents: 3, States: map[string]int{"seeding": 1, "downloading": 1, "error": 1, "stopped": 0},
 			Peers: 12, DownloadRate: 3 << 20, UploadRate: 1 << 10, LoRa: rpc.LoRaBrief{Radio: "serial:/dev/ttyUSB0", Error: "no such device"}}, nil
 	case "Torrent.SetLimits":
 		i, failed := d.resolve(params)

@@ -45,6 +45,7 @@ type settings struct {
 	Preallocate     string   `toml:"preallocate"`
 	Encryption      string   `toml:"encryption"`
 	UTP             string   `toml:"utp"`
+	PortMapping     string   `toml:"port_mapping"`
 	MaxPeers        int      `toml:"max_peers"`
 	PeersPerTorrent int      `toml:"max_peers_per_torrent"`
 	UploadSlots     int      `toml:"upload_slots"`
@@ -82,6 +83,7 @@ func (s *settings) options() []option {
 		{flag: "preallocate", text: &s.Preallocate, help: "sparse or full"},
 		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
 		{flag: "utp", text: &s.UTP, help: "as transport to peers: prefer-tcp, only or off"},
+		{flag: "port-mapping", text: &s.PortMapping, help: "ask the router to let peers in: on or off"},
 		{flag: "max-peers", number: &s.MaxPeers, help: "connections in all"},
 		{flag: "max-peers-per-torrent", number: &s.PeersPerTorrent, help: "connections of one torrent"},
 		{flag: "upload-slots", number: &s.UploadSlots, help: "peers of one torrent served at a time"},
@@ -241,6 +243,9 @@ func (s *settings) check() (*config, error) {
 	if c.transport, known = transports[s.UTP]; !known {
 		return nil, fmt.Errorf("utp %q: use prefer-tcp, only or off", s.UTP)
 	}
+	if s.PortMapping != "on" && s.PortMapping != "off" {
+		return nil, fmt.Errorf("port_mapping %q: use on or off", s.PortMapping)
+	}
 	bytes, err := humanize.ParseBytes(s.Buffer)
 	if err != nil || bytes < 1<<20 || bytes > 1<<40 {
 		return nil, fmt.Errorf("buffer %q: use a size of at least 1 MiB, such as 64MiB", s.Buffer)
@@ -369,6 +374,7 @@ func defaults(env func(string) (string, bool)) settings {
 		Preallocate:     "sparse",
 		Encryption:      "prefer",
 		UTP:             "prefer-tcp",
+		PortMapping:     "on",
 		MaxPeers:        500,
 		PeersPerTorrent: 80,
 		UploadSlots:     8,

@@ -97,6 +97,7 @@ func (d *daemon) open() (err error) {
 		Allocate:           d.cfg.allocate,
 		Encryption:         d.cfg.encrypt,
 		Transport:          d.cfg.transport,
+		PortMapping:        d.cfg.PortMapping == "on",
 		MaxPeers:           d.cfg.MaxPeers,
 		MaxPeersPerTorrent: d.cfg.PeersPerTorrent,
 		UploadSlots:        d.cfg.UploadSlots,

@@ -25,8 +25,9 @@ type DaemonStatus struct {
 	CleanStart    bool           `json:"cleanStart"` // the previous process ended in order
 	StateDir      string         `json:"stateDir"`
 	DownloadDir   string         `json:"downloadDir"`
-	FreeBytes     int64          `json:"freeBytes"` // in DownloadDir, -1 when unknown
-	Listen        string         `json:"listen"`    // peer address in use
+	FreeBytes     int64          `json:"freeBytes"`   // in DownloadDir, -1 when unknown
+	Listen        string         `json:"listen"`      // peer address in use
+	PortMapping   string         `json:"portMapping"` // what the router was asked for and answered, for people; "off"
 	Torrents      int            `json:"torrents"`
 	States        map[string]int `json:"states"` // torrents by state
 	Peers         int            `json:"peers"`

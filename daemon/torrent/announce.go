@@ -78,7 +78,7 @@ func (s *session) announceRequest() tracker.Request {
 	return tracker.Request{
 		InfoHash:   s.t.hash,
 		PeerID:     s.e.peerID,
-		Port:       s.e.port,
+		Port:       s.e.publicPort(),
 		Uploaded:   s.record.UploadedBytes - s.tell.uploaded,
 		Downloaded: s.record.DownloadedBytes - s.tell.downloaded,
 		Left:       left,

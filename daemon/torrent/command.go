@@ -170,7 +170,7 @@ func (e *Engine) List() []Status {
 
 // Stats sums up every torrent.
 func (e *Engine) Stats() Stats {
-	s := Stats{ByState: make(map[State]int), Peers: e.peers.value(), BufferBytes: e.pool.InUse(), DiskQueueBytes: e.gate.bytes()}
+	s := Stats{ByState: make(map[State]int), PortMapping: e.portMapping(), Peers: e.peers.value(), BufferBytes: e.pool.InUse(), DiskQueueBytes: e.gate.bytes()}
 	if len(e.listeners) > 0 {
 		s.ListenAddress = e.listeners[0].Addr().String()
 	}

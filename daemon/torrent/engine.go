@@ -30,6 +30,7 @@ import (
 	"lorrent/daemon/event"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/piece"
+	"lorrent/daemon/torrent/portmap"
 	"lorrent/daemon/torrent/tracker"
 	"lorrent/daemon/torrent/webseed"
 	"lorrent/storage"
@@ -55,6 +56,7 @@ type Config struct {
 	Allocate    disk.Mode // how space is set aside
 	Encryption  Encryption
 	Transport   Transport
+	PortMapping bool // ask the router to let peers in
 
 	MaxPeers           int           // connections in all
 	MaxPeersPerTorrent int           //
@@ -144,6 +146,7 @@ type Engine struct {
 	throttle  *throttle
 	trackers  *tracker.Client
 	web       *webseed.Client
+	mapper    *portmap.Mapper // nil when it is off
 	dials     semaphore
 	fallbacks semaphore // dials over uTP after TCP has failed
 	announces semaphore
@@ -198,6 +201,7 @@ func New(cfg Config) (*Engine, error) {
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
+	e.mapPort()
 	e.trackers = tracker.NewClient(tracker.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
 	e.web = webseed.NewClient(webseed.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
 	return e, nil
@@ -254,6 +258,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 			failed <- err
 		})
+	}
+	if e.mapper != nil {
+		wg.Go(func() { e.mapper.Run(ctx) })
 	}
 	e.wakeAll(ctx)
 	err := e.loop(ctx, failed)

@@ -70,7 +70,7 @@ func (s *session) hello(r *remote) {
 func (s *session) greeting(r *remote) []byte {
 	h := extendedHandshake{
 		Messages: map[string]int{metadata.Name: extendedMetadata},
-		Port:     s.e.port,
+		Port:     s.e.publicPort(),
 		Queue:    maxUploads,
 		Version:  "lorrent " + s.e.cfg.Version,
 		YourIP:   string(r.addr.Addr().AsSlice()),

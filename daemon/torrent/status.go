@@ -113,6 +113,7 @@ type Stats struct {
 	DownloadRate   int64
 	UploadRate     int64
 	ListenAddress  string
-	BufferBytes    int64 // of pieces that are being filled or written
-	DiskQueueBytes int64 // of pieces that wait for the disk
+	PortMapping    string // of the router, for people
+	BufferBytes    int64  // of pieces that are being filled or written
+	DiskQueueBytes int64  // of pieces that wait for the disk
 }

@@ -19,7 +19,7 @@ func (s *DaemonService) Status(_ *http.Request, _ *rpc.Empty, reply *rpc.DaemonS
 		Version: info.Version, PID: os.Getpid(),
 		StartedAt: info.StartedAt, UptimeSeconds: int64(time.Since(info.StartedAt).Seconds()), CleanStart: info.CleanStart,
 		StateDir: info.StateDir, DownloadDir: info.DownloadDir, FreeBytes: -1,
-		Listen: stats.ListenAddress, Torrents: stats.Torrents, States: make(map[string]int),
+		Listen: stats.ListenAddress, PortMapping: stats.PortMapping, Torrents: stats.Torrents, States: make(map[string]int),
 		Peers: stats.Peers, DownloadRate: stats.DownloadRate, UploadRate: stats.UploadRate,
 		LoRa:        rpc.LoRaBrief{Radio: radio.Radio, Up: radio.Up, Error: radio.Error},
 		EventCursor: s.cfg.Events.Cursor(),
