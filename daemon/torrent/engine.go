@@ -10,7 +10,7 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 19, 20, 23, 27, 29, 40, 41, 48, and
+// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 19, 20, 23, 27, 29, 40, 41, 48, 55, and
 // Message Stream Encryption.
 package torrent
 
@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -75,6 +76,8 @@ type Config struct {
 	parkAfter        time.Duration // a session with nothing to do ends
 	writeRetry       time.Duration // the first time the disk is full
 	pexInterval      time.Duration // between two peer exchanges with one peer
+
+	denyUTP func(netip.AddrPort) bool // whom to ignore over uTP, as a home router would
 }
 
 const (

@@ -92,6 +92,9 @@ func (r *remote) flags() (f byte) {
 	if r.over == overUTP {
 		f |= pex.SpeaksUTP
 	}
+	if r.punch.id != 0 {
+		f |= pex.Holepunch
+	}
 	if r.dialed {
 		f |= pex.Reachable
 	}
@@ -127,12 +130,17 @@ func (s *session) exchangeArrived(r *remote, payload []byte) bool {
 		return false
 	}
 	var addrs []netip.AddrPort
+	named := m.Added
 	for room := maxFromExchange - s.fromSource("pex"); len(m.Added) > 0 && room > 0; m.Added = m.Added[1:] {
 		if tellable(r.addr, m.Added[0].Addr) {
 			addrs = append(addrs, m.Added[0].Addr)
 			room--
 		}
 	}
-	s.learn(addrs, "pex")
+	s.note(addrs, "pex")
+	s.named(r, named)
+	if s.meeting() {
+		s.meet(now)
+	}
 	return true
 }

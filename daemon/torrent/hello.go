@@ -8,6 +8,7 @@ import (
 
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/choker"
+	"lorrent/daemon/torrent/holepunch"
 	"lorrent/daemon/torrent/metadata"
 	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/pex"
@@ -18,6 +19,7 @@ const (
 	extendedHello    = 0 // BEP 10
 	extendedMetadata = 1
 	extendedExchange = 2
+	extendedPunch    = 3
 )
 
 const (
@@ -75,6 +77,9 @@ func (s *session) greeting(r *remote) []byte {
 		Version:  "lorrent " + s.e.cfg.Version,
 		YourIP:   string(r.addr.Addr().AsSlice()),
 	}
+	if s.punches() {
+		h.Messages[holepunch.Name] = extendedPunch
+	}
 	if s.content != nil {
 		h.Metadata = len(s.content.info.Bytes)
 	}
@@ -118,6 +123,8 @@ func (s *session) extended(r *remote, extension uint8, payload []byte) bool {
 		}
 	case extendedExchange:
 		return s.exchangeArrived(r, payload)
+	case extendedPunch:
+		return s.punchArrived(r, payload)
 	}
 	return true
 }
@@ -128,6 +135,7 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 		Messages struct {
 			Metadata *int `bencode:"ut_metadata"`
 			Exchange *int `bencode:"ut_pex"`
+			Punch    *int `bencode:"ut_holepunch"`
 		} `bencode:"m"`
 		Metadata int    `bencode:"metadata_size"`
 		Port     int    `bencode:"p"`
@@ -142,6 +150,7 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 	}
 	number(&r.metadataID, h.Messages.Metadata)
 	number(&r.exchange.id, h.Messages.Exchange)
+	number(&r.punch.id, h.Messages.Punch)
 	if h.Queue > 0 {
 		r.conn.SetQueueLimit(h.Queue)
 	}

@@ -24,7 +24,7 @@ func (e *Engine) listen() error {
 	if err != nil {
 		return fmt.Errorf("listen for peers on %q: %w", e.cfg.Listen, err)
 	}
-	var deny func(netip.AddrPort) bool
+	deny := e.cfg.denyUTP
 	if e.cfg.Transport == OnlyTCP {
 		deny = func(netip.AddrPort) bool { return true }
 	}

@@ -35,6 +35,7 @@ type remote struct {
 	content    atomic.Pointer[content]
 	giving     giving
 	exchange   exchange
+	punch      punching
 
 	listen netip.AddrPort // where it can be dialled, when known
 	since  time.Time

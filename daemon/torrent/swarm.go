@@ -41,6 +41,9 @@ type candidate struct {
 	plain     bool      // spoke plaintext when we last met
 	utp       bool      // was reached over uTP, and not over TCP, when we last met
 	forbidden bool      // ourselves, or banned
+
+	namedBy    int32 // the peer that named it last; 0 for none
+	introduced bool  // or about to be, since it was last met
 }
 
 // remember keeps a peer's address beyond its stay, within bounds.
@@ -59,8 +62,16 @@ func newSwarm() swarm {
 	}
 }
 
-// learn adds addresses.
+// learn adds addresses, and calls those there is room for.
 func (s *session) learn(addrs []netip.AddrPort, source string) {
+	s.note(addrs, source)
+	if s.meeting() {
+		s.meet(time.Now())
+	}
+}
+
+// note adds addresses.
+func (s *session) note(addrs []netip.AddrPort, source string) {
 	for _, a := range addrs {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] {
@@ -70,9 +81,6 @@ func (s *session) learn(addrs []netip.AddrPort, source string) {
 			continue
 		}
 		s.swarm.candidates[a] = &candidate{addr: a, source: source}
-	}
-	if s.meeting() {
-		s.meet(time.Now())
 	}
 }
 
@@ -152,12 +160,13 @@ func (s *session) dialed(c *candidate, transports []string, in incoming, err err
 	switch {
 	case err == nil:
 		in.source = c.source
-		c.plain, c.utp = in.encryption == unencrypted, in.transport == overUTP
+		c.plain, c.utp, c.introduced = in.encryption == unencrypted, in.transport == overUTP, false
 		if !s.connected(in) {
 			s.dialFailed(c, false)
 		}
 	case !cut:
 		s.dialFailed(c, errors.Is(err, errSelf))
+		s.askIntroduction(c)
 	}
 }
 
