@@ -76,7 +76,7 @@ func (s *settings) options() []option {
 		{flag: "rpc-token-file", text: &s.RPCTokenFile, help: "file with the token for RPC over TCP; made when missing"},
 		{flag: "rpc-socket-group", text: &s.RPCSocketGroup, help: "group that may use the unix socket"},
 		{flag: "rpc-allowed-hosts", list: &s.RPCAllowedHosts, help: "host names under which RPC over TCP may be called"},
-		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
+		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, native, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
 		{flag: "lora-name", text: &s.LoRaName, help: "what this node calls itself on the air, at most 20 bytes"},
 		{flag: "lora-region", text: &s.LoRaRegion, help: "whose law applies to the radio, such as EU868 or US915"},
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
@@ -334,10 +334,10 @@ func (s *settings) checkAddresses() error {
 // checkLoRa finds a radio, region or name that cannot be.
 func (s *settings) checkLoRa() error {
 	switch kind, rest, _ := strings.Cut(s.LoRa, ":"); {
-	case s.LoRa == "off", s.LoRa == "sim", strings.HasPrefix(s.LoRa, "sim?"):
+	case s.LoRa == "off", s.LoRa == "sim", strings.HasPrefix(s.LoRa, "sim?"), s.LoRa == "native", strings.HasPrefix(s.LoRa, "native?"):
 	case rest != "" && slices.Contains([]string{"udp", "serial", "board", "meshcore", "rnode", "tcp"}, kind):
 	default:
-		return fmt.Errorf("lora %q: use off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT", s.LoRa)
+		return fmt.Errorf("lora %q: use off, sim, native, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT", s.LoRa)
 	}
 	if _, err := airtime.RegionByName(s.LoRaRegion); err != nil {
 		return fmt.Errorf("lora_%w", err)

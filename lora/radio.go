@@ -11,6 +11,7 @@ import (
 
 	"lorrent/lora/ether"
 	"lorrent/lora/modem"
+	"lorrent/lora/native"
 )
 
 // radioKind is how a radio is reached.
@@ -20,6 +21,7 @@ const (
 	radioOff radioKind = iota
 	radioSim
 	radioUDP
+	radioNative
 	radioSerial
 	radioTCP
 )
@@ -33,6 +35,7 @@ type radio struct {
 	air      *ether.Air // to join; nil: one of its own
 	ether    ether.Config
 	speedup  float64
+	relays   int // of native
 	settings modem.Radio
 }
 
@@ -43,9 +46,9 @@ var (
 	echoPosition = ether.Position{X: 800}
 )
 
-// parseRadio reads "off", "sim", "udp:GROUP:PORT", "serial:DEVICE" and
-// "tcp:HOST:PORT"; for serial, the name of a firmware. The simulated airs take options, such as
-// "sim?loss=0.2&speedup=10", which go before those of cfg.
+// parseRadio reads "off", "sim", "native", "udp:GROUP:PORT", "serial:DEVICE", or
+// the name of a firmware in its place, and "tcp:HOST:PORT". The simulated airs take
+// options, such as "sim?loss=0.2&speedup=10", which go before those of cfg.
 func parseRadio(cfg Config) (radio, error) {
 	spec, query, hasQuery := strings.Cut(cfg.Radio, "?")
 	scheme, address, _ := strings.Cut(spec, ":")
@@ -56,9 +59,12 @@ func parseRadio(cfg Config) (radio, error) {
 	r.settings.DutyCycle = cfg.DutyLimit // boards of our own keep it when the host is gone, too
 	bad := func(want string) error { return fmt.Errorf("radio %q: want %s", cfg.Radio, want) }
 	switch scheme {
-	case "off", "sim":
-		if scheme == "sim" {
+	case "off", "sim", "native":
+		switch scheme {
+		case "sim":
 			r.kind = radioSim
+		case "native": // the nodes' clocks are the world's
+			r.kind, r.relays, r.ether.Speedup = radioNative, 1, 1
 		}
 		if spec != scheme {
 			return radio{}, bad(scheme + " alone")
@@ -81,11 +87,11 @@ func parseRadio(cfg Config) (radio, error) {
 		}
 		r.kind = radioTCP
 	default:
-		return radio{}, bad("off, sim, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT")
+		return radio{}, bad("off, sim, native, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT")
 	}
-	if r.kind != radioSim && r.kind != radioUDP {
+	if r.kind != radioSim && r.kind != radioUDP && r.kind != radioNative {
 		if hasQuery {
-			return radio{}, bad("no options: only sim and udp have them")
+			return radio{}, bad("no options: only sim, udp and native have them")
 		}
 		return r, nil
 	}
@@ -111,13 +117,18 @@ func (r *radio) setOptions(query string) error {
 		switch {
 		case key == "loss" && err == nil && number >= 0 && number <= 1:
 			r.ether.Loss = number
-		case key == "speedup" && err == nil && number > 0 && number <= 1e6:
+		case key == "relays" && err == nil && r.kind == radioNative && number >= 0 && number <= native.MaxRelays:
+			r.relays = int(number)
+		case key == "speedup" && err == nil && r.kind != radioNative && number > 0 && number <= 1e6:
 			r.ether.Speedup = number
 		case key == "seed":
 			if r.ether.Seed, err = strconv.ParseUint(value, 10, 64); err != nil {
 				return fmt.Errorf("option seed=%s: want a number", value)
 			}
 		default:
+			if r.kind == radioNative {
+				return fmt.Errorf("option %s=%s: want loss from 0 to 1, relays from 0 to %d, or seed", key, value, native.MaxRelays)
+			}
 			return fmt.Errorf("option %s=%s: want loss from 0 to 1, speedup above 0, or seed", key, value)
 		}
 	}
@@ -138,6 +149,13 @@ func (r radio) open(ctx context.Context) (m modem.Modem, companion func(context.
 	case radioUDP:
 		somewhere := ether.Position{X: 1000 * rand.Float64(), Y: 1000 * rand.Float64()}
 		m, err = ether.OpenUDP(ctx, r.group, somewhere, r.ether)
+	case radioNative:
+		air := ether.NewAir(r.ether)
+		line, err := native.Start(ctx, native.Config{Air: air, Settings: r.settings, Relays: r.relays})
+		if err != nil {
+			return nil, nil, err
+		}
+		return line, func(ctx context.Context) { _ = air.RunEcho(ctx, line.End(), r.settings) }, nil
 	case radioSerial:
 		m, err = modem.Open(ctx, r.scheme, r.address, r.settings)
 	case radioTCP:

@@ -28,6 +28,8 @@ func TestParseRadio(t *testing.T) {
 		{"off", radioOff, "", ether.Config{Speedup: 1}},
 		{"sim", radioSim, "", ether.Config{Speedup: 1}},
 		{"sim?loss=0.2&speedup=50&seed=7", radioSim, "", ether.Config{Loss: 0.2, Speedup: 50, Seed: 7}},
+		{"native", radioNative, "", ether.Config{Speedup: 1}},
+		{"native?relays=3&loss=0.1", radioNative, "", ether.Config{Loss: 0.1, Speedup: 1}},
 		{"udp:239.76.82.84:8976", radioUDP, "239.76.82.84:8976", ether.Config{Speedup: 1}},
 		{"udp:239.76.82.84:8976?loss=1", radioUDP, "239.76.82.84:8976", ether.Config{Loss: 1, Speedup: 1}},
 		{"serial:/dev/ttyUSB0", radioSerial, "/dev/ttyUSB0", ether.Config{Speedup: 1}},
@@ -49,6 +51,7 @@ func TestParseRadio(t *testing.T) {
 	bad := []string{
 		"", "on", "sim:1", "off:", "udp", "udp:239.76.82.84", "udp:127.0.0.1:8976", "udp:[ff02::1]:8976", "udp:239.76.82.84:0",
 		"serial", "serial:", "rnode", "meshcore:", "rnode:/dev/ttyUSB0?loss=0.5", "tcp:", "tcp:host", "tcp::4403", "tcp:host:0", "tcp:host:port", "tcp:host:70000",
+		"native:3", "native?relays=9", "native?relays=-1", "native?speedup=2", "sim?relays=1",
 		"sim?loss=1.1", "sim?loss=-1", "sim?loss=NaN", "sim?speedup=0", "sim?speedup=Inf", "sim?seed=x", "sim?colour=red", "sim?%zz",
 		"serial:/dev/ttyUSB0?loss=0.5", "off?loss=0.5",
 	}

@@ -35,6 +35,12 @@ func strength(r modem.Radio, from, to Position) (rssi, snr float64) {
 	return rssi, rssi - noisedBm(r.BandwidthHz)
 }
 
+// Range is how many metres a transmission is received over at most.
+func Range(r modem.Radio) float64 {
+	limit := noisedBm(r.BandwidthHz) + snrLimitdB[min(max(r.SpreadingFactor, 5), 12)-5]
+	return math.Pow(10, (float64(r.TxPowerDBm)-lossAtOneMetredB-limit)/lossPerDecadedB)
+}
+
 // noisedBm is how strong nothing is.
 func noisedBm(bandwidthHz uint32) float64 {
 	return -174 + 10*math.Log10(float64(max(bandwidthHz, 1))) + noiseFiguredB
