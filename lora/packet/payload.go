@@ -20,6 +20,7 @@ const (
 	PortFragmentStatus Port = 6 // ROUTED: which shares of a message are missing
 	PortStatement      Port = 7 // FLOOD: a Statement about earlier floods
 	PortRead           Port = 8 // ROUTED: a message was read
+	PortPing           Port = 9 // ROUTED: to be acknowledged, and no more
 
 	maxPort         = 31
 	portAcked       = 0x20 // AckedSize bytes follow
