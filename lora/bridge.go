@@ -73,15 +73,19 @@ type Bridge struct {
 
 	onAir mesh.Transmit // owned by run: what was handed to the port
 
-	mu      sync.Mutex // guards what follows
-	mesh    *mesh.Mesh
-	plan    *airtime.Plan
-	ahead   time.Duration // airtime that the store counts as sent, and is not
-	counter *packet.Counter
-	ring    *keyring.Ring
-	peers   map[uint32]storage.Peer // whose keys are kept
-	cards   map[uint32]packet.Card  // what nodes have said of themselves
-	windows map[string]*packet.Replay
+	mu       sync.Mutex // guards what follows
+	mesh     *mesh.Mesh
+	plan     *airtime.Plan
+	ahead    time.Duration // airtime that the store counts as sent, and is not
+	counter  *packet.Counter
+	ring     *keyring.Ring
+	peers    map[uint32]storage.Peer              // whose keys are kept
+	cards    map[uint32]packet.Card               // what nodes have said of themselves
+	channels map[string]storage.Channel           // joined, by id
+	pings    map[packet.ID]chan mesh.StateChanged // under way
+	outbound []mesh.Message                       // sealed and not stored, for run to hand to the mesh
+	learned  chan struct{}                        // closed and replaced when a card has come
+	windows  map[string]*packet.Replay
 
 	inquiries map[uint32]*inquiry // nodes whose identity is asked for
 	unopened  []mesh.Deliver      // messages of such nodes
@@ -109,6 +113,8 @@ func New(cfg Config) (*Bridge, error) {
 	}
 	b := &Bridge{
 		cfg: cfg, submitted: make(chan struct{}, 1), records: make(map[packet.ID]storage.Message),
+		pings:    make(map[packet.ID]chan mesh.StateChanged),
+		channels: make(map[string]storage.Channel), learned: make(chan struct{}),
 		peers: make(map[uint32]storage.Peer), cards: make(map[uint32]packet.Card),
 		windows: make(map[string]*packet.Replay), inquiries: make(map[uint32]*inquiry),
 	}
@@ -124,6 +130,9 @@ func New(cfg Config) (*Bridge, error) {
 	}
 	b.node, b.ring = identity.NodeID(), keyring.New(identity)
 	if err := b.loadKeys(); err != nil {
+		return nil, err
+	}
+	if err := b.loadChannels(); err != nil {
 		return nil, err
 	}
 	epoch := packet.RandomEpoch()

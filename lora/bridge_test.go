@@ -195,7 +195,7 @@ func TestSendRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if m, err := test.s.Send(test.ctx, test.to, test.text); !errors.Is(err, test.want) {
+			if m, err := test.s.Send(test.ctx, Target{Node: test.to}, test.text); !errors.Is(err, test.want) {
 				t.Errorf("Send = %+v, %v; want %v", m, err, test.want)
 			}
 		})
@@ -214,7 +214,7 @@ func TestQueueIsBounded(t *testing.T) {
 		for i := range 4 {
 			a.send(b.node, fmt.Sprint(i))
 		}
-		if _, err := a.Send(t.Context(), b.node, "one more"); !errors.Is(err, ErrFull) {
+		if _, err := a.Send(t.Context(), Target{Node: b.node}, "one more"); !errors.Is(err, ErrFull) {
 			t.Errorf("fifth of four: %v, want ErrFull", err)
 		}
 		// A store with more than that, from other settings, is worked off in turn.

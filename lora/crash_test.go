@@ -272,7 +272,7 @@ func sendAndHang(path string) {
 	if err != nil {
 		panic(err)
 	}
-	m, err := b.Send(context.Background(), Broadcast, "last words")
+	m, err := b.Send(context.Background(), Target{Node: Broadcast}, "last words")
 	if err != nil {
 		panic(err)
 	}

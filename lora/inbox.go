@@ -69,6 +69,10 @@ func (b *Bridge) deliver(d mesh.Deliver) []mesh.Action {
 		b.cfg.Log.Debug().Err(err).Stringer("id", d.Packet.ID).Msg("message ignored")
 		return nil
 	}
+	if opened.Port == packet.PortPing {
+		defer b.mu.Unlock()
+		return b.mesh.Stored(d.Packet.ID, b.clock.now())
+	}
 	b.mu.Unlock()
 	return b.accept(d, opened)
 }
@@ -84,7 +88,8 @@ func (b *Bridge) openMessage(p *mesh.Packet) (keyring.Opened, error) {
 	if err != nil {
 		return opened, err
 	}
-	if opened.Port != packet.PortText || p.Fragment {
+	known := opened.Port == packet.PortText || opened.Port == packet.PortPing && p.Type == mesh.Routed
+	if !known || p.Fragment {
 		return opened, fmt.Errorf("%w: port %d, fragment %v", packet.ErrForeign, opened.Port, p.Fragment)
 	}
 	return opened, nil
@@ -117,7 +122,7 @@ func (b *Bridge) accept(d mesh.Deliver, opened keyring.Opened) []mesh.Action {
 			b.windows[window.name] = window.replay
 		}
 		b.cfg.Events.Publish(event.MessageReceived{
-			ID: m.ID, From: FormatNodeID(m.From), To: FormatNodeID(m.To), Channel: m.Channel, Text: m.Text,
+			ID: m.ID, From: FormatNodeID(m.From), To: FormatNodeID(m.To), Channel: b.channelName(m.Channel), Text: m.Text,
 		})
 		if p.Type == mesh.Routed {
 			if err := b.remember(opened.Peer); err != nil {

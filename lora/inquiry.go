@@ -218,6 +218,10 @@ func (b *Bridge) deliverCard(p *mesh.Packet) []mesh.Action {
 func (b *Bridge) learn(card packet.Card) []storage.Message {
 	id := card.Public.NodeID()
 	q := b.inquiries[id]
+	defer func() {
+		close(b.learned)
+		b.learned = make(chan struct{})
+	}()
 	if err := b.ring.Learn(card.Public, false); err != nil {
 		b.cfg.Log.Warn().Err(err).Str("key", card.Public.String()).Msg("identity refused")
 		return nil

@@ -105,7 +105,7 @@ func (s *station) halt() error {
 
 func (s *station) send(to uint32, text string) storage.Message {
 	s.t.Helper()
-	m, err := s.Send(context.Background(), to, text)
+	m, err := s.Send(context.Background(), Target{Node: to}, text)
 	if err != nil {
 		s.t.Fatal(err)
 	}

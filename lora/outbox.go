@@ -36,12 +36,14 @@ const (
 	stateReceived = "received"
 )
 
-// Send stores a text for node to, or for everyone, and returns it as stored:
-// it is durable, even while the radio is down. Its later states are events.
-func (b *Bridge) Send(ctx context.Context, to uint32, text string) (storage.Message, error) {
+// Send stores a text for a node, or for the members of a channel, and returns it
+// as stored: it is durable, even while the radio is down. Its later states are
+// events.
+func (b *Bridge) Send(ctx context.Context, target Target, text string) (storage.Message, error) {
 	if err := ctx.Err(); err != nil {
 		return storage.Message{}, err
 	}
+	to := target.Node
 	if err := b.checkSend(to, text); err != nil {
 		return storage.Message{}, err
 	}
@@ -51,7 +53,7 @@ func (b *Bridge) Send(ctx context.Context, to uint32, text string) (storage.Mess
 	}
 	now := time.Now()
 	m := storage.Message{
-		ID: id.String(), From: b.node, To: to, Text: text, Outgoing: true, State: stateQueued,
+		ID: id.String(), From: b.node, To: to, Channel: target.Channel, Text: text, Outgoing: true, State: stateQueued,
 		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(b.cfg.MessageTTL),
 	}
 	if to != Broadcast && !b.knows(to) {
@@ -69,11 +71,16 @@ func (b *Bridge) Send(ctx context.Context, to uint32, text string) (storage.Mess
 	if err != nil {
 		return storage.Message{}, fmt.Errorf("store message: %w", err)
 	}
+	b.wakeUp()
+	return m, nil
+}
+
+// wakeUp has run look for what is new.
+func (b *Bridge) wakeUp() {
 	select {
 	case b.submitted <- struct{}{}:
 	default:
 	}
-	return m, nil
 }
 
 // checkSend refuses what can never be sent.
@@ -130,7 +137,7 @@ func (b *Bridge) submit() []mesh.Action {
 	pending := b.pending
 	b.pending = nil
 	b.mu.Unlock()
-	return b.enqueue(pending)
+	return append(b.enqueue(pending), b.sendOutbound()...)
 }
 
 // enqueue hands stored messages to the mesh. What is no message of ours, since
@@ -245,6 +252,10 @@ func (b *Bridge) refill(port *port) {
 // stateChanged keeps and publishes what became of a message of ours.
 func (b *Bridge) stateChanged(change mesh.StateChanged) {
 	b.mu.Lock()
+	if b.pinged(change) {
+		b.mu.Unlock()
+		return
+	}
 	m, ok := b.records[change.ID]
 	before := m.State
 	m.State, m.Attempts = string(change.State), change.Attempts

@@ -145,11 +145,13 @@ func TestMixedBoards(t *testing.T) {
 	far = boardtest.NewRNode(t, 160*time.Millisecond, func(packet []byte) { near.Deliver(append([]byte{0x50}, packet...), -91, 4.5) })
 	a := newStation(t, nil, func(c *Config) { c.Radio = "serial:" + near.Path() })
 	b := newStation(t, nil, func(c *Config) { c.Radio = "rnode:" + far.Path() })
+	introduce(t, a, b)
 	b.run()
 	a.run()
 	a.send(b.node, "hello")
+	await(t, 2*time.Minute, "delivery", func() bool { return a.states()["delivered"] == 1 })
 	b.send(a.node, "and back")
-	await(t, time.Minute, "delivery", func() bool { return a.states()["delivered"] == 1 && b.states()["delivered"] == 1 })
+	await(t, 2*time.Minute, "delivery", func() bool { return b.states()["delivered"] == 1 })
 	if got := append(b.inbox(), a.inbox()...); !slices.Equal(got, []string{"hello", "and back"}) {
 		t.Errorf("inboxes %q", got)
 	}

@@ -3,6 +3,7 @@ package lora
 import (
 	"time"
 
+	"lorrent/lora/packet"
 	"lorrent/storage"
 )
 
@@ -13,6 +14,13 @@ type Status struct {
 	Up     bool   // the radio is open and configured
 	Error  string // why it is not, or what failed last
 	NodeID uint32
+	Name   string           // what the node calls itself
+	Key    packet.PublicKey // by which others know it
+
+	Region    string
+	Band      string
+	BusyShare float64 // of the time, 0 to 1, that the channel is taken as heard here
+	MaxText   int     // bytes of the longest message
 
 	FrequencyHz     uint32
 	BandwidthHz     uint32
@@ -46,7 +54,8 @@ func (b *Bridge) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Status{
-		Radio: b.cfg.Radio, Up: b.up, Error: b.failure, NodeID: b.node,
+		Radio: b.cfg.Radio, Up: b.up, Error: b.failure, NodeID: b.node, Name: b.cfg.Name, Key: b.ring.Identity().Public(),
+		Region: b.cfg.Region, BusyShare: b.mesh.Busy(b.clock.now()), MaxText: b.maxText,
 		Queued:           b.queued(),
 		PacketsSent:      b.counters.sent,
 		PacketsReceived:  b.counters.received,
@@ -56,6 +65,9 @@ func (b *Bridge) Status() Status {
 		PacketsLost:      b.mesh.Stats().Lost,
 		AirtimeUsed:      b.plan.Used(b.clock.now()),
 		AirtimeLimit:     b.plan.Budget(),
+	}
+	if band, ok := b.plan.Band(); ok {
+		s.Band = band.Name
 	}
 	if b.radio.kind != radioOff {
 		r := b.cfg.Settings

@@ -81,6 +81,22 @@ type (
 	}
 )
 
+type (
+	// LoRaContact says that what the user says of a node has changed: "added",
+	// "verified", "commands" or "removed".
+	LoRaContact struct {
+		Node   string `json:"node"`
+		Nick   string `json:"nick"`
+		Change string `json:"change"`
+	}
+	// LoRaChannel says that a channel was joined or left.
+	LoRaChannel struct {
+		ID     string `json:"id"`
+		Name   string `json:"name"`
+		Joined bool   `json:"joined"`
+	}
+)
+
 func (TorrentAdded) Type() string     { return "torrent.added" }
 func (TorrentRemoved) Type() string   { return "torrent.removed" }
 func (TorrentState) Type() string     { return "torrent.state" }
@@ -90,4 +106,6 @@ func (TrackerFailed) Type() string    { return "torrent.trackerFailed" }
 func (WebSeedFailed) Type() string    { return "torrent.webSeedFailed" }
 func (MessageReceived) Type() string  { return "message.received" }
 func (MessageState) Type() string     { return "message.state" }
+func (LoRaContact) Type() string      { return "lora.contact" }
+func (LoRaChannel) Type() string      { return "lora.channel" }
 func (LoRaState) Type() string        { return "lora.state" }
