@@ -81,6 +81,66 @@ func (c *Client) LoRaBoards(ctx context.Context, args Empty) (BoardsReply, error
 	return call[BoardsReply](ctx, c, "LoRa.Boards", args)
 }
 
+// MessageMarkRead notes that a conversation was read.
+func (c *Client) MessageMarkRead(ctx context.Context, args MarkReadArgs) (Empty, error) {
+	return call[Empty](ctx, c, "Message.MarkRead", args)
+}
+
+// LoRaNetwork tells what is known of the network.
+func (c *Client) LoRaNetwork(ctx context.Context, args Empty) (NetworkReply, error) {
+	return call[NetworkReply](ctx, c, "LoRa.Network", args)
+}
+
+// LoRaPing has a node acknowledge something that it shows to nobody.
+func (c *Client) LoRaPing(ctx context.Context, args ContactArgs) (PingReply, error) {
+	return call[PingReply](ctx, c, "LoRa.Ping", args)
+}
+
+// LoRaContacts returns the nodes whose keys are known.
+func (c *Client) LoRaContacts(ctx context.Context, args Empty) (ContactsReply, error) {
+	return call[ContactsReply](ctx, c, "LoRa.Contacts", args)
+}
+
+// LoRaAddContact gives a node a nick.
+func (c *Client) LoRaAddContact(ctx context.Context, args ContactAddArgs) (ContactReply, error) {
+	return call[ContactReply](ctx, c, "LoRa.AddContact", args)
+}
+
+// LoRaRemoveContact forgets a node and its key.
+func (c *Client) LoRaRemoveContact(ctx context.Context, args ContactArgs) (Empty, error) {
+	return call[Empty](ctx, c, "LoRa.RemoveContact", args)
+}
+
+// LoRaVerifyContact notes that its fingerprint was compared.
+func (c *Client) LoRaVerifyContact(ctx context.Context, args ContactSetArgs) (ContactReply, error) {
+	return call[ContactReply](ctx, c, "LoRa.VerifyContact", args)
+}
+
+// LoRaAllowCommands lets a contact command the daemon.
+func (c *Client) LoRaAllowCommands(ctx context.Context, args ContactSetArgs) (ContactReply, error) {
+	return call[ContactReply](ctx, c, "LoRa.AllowCommands", args)
+}
+
+// LoRaChannels returns the channels joined.
+func (c *Client) LoRaChannels(ctx context.Context, args Empty) (ChannelsReply, error) {
+	return call[ChannelsReply](ctx, c, "LoRa.Channels", args)
+}
+
+// LoRaCreateChannel makes a channel and joins it.
+func (c *Client) LoRaCreateChannel(ctx context.Context, args ChannelArgs) (ChannelReply, error) {
+	return call[ChannelReply](ctx, c, "LoRa.CreateChannel", args)
+}
+
+// LoRaJoinChannel joins the channel of a link.
+func (c *Client) LoRaJoinChannel(ctx context.Context, args ChannelJoinArgs) (ChannelReply, error) {
+	return call[ChannelReply](ctx, c, "LoRa.JoinChannel", args)
+}
+
+// LoRaLeaveChannel forgets the secret of a channel.
+func (c *Client) LoRaLeaveChannel(ctx context.Context, args ChannelArgs) (Empty, error) {
+	return call[Empty](ctx, c, "LoRa.LeaveChannel", args)
+}
+
 // EventPoll waits for events after a cursor.
 func (c *Client) EventPoll(ctx context.Context, args EventPollArgs) (EventPollReply, error) {
 	return call[EventPollReply](ctx, c, "Event.Poll", args)

@@ -229,7 +229,7 @@ func TestCalls(t *testing.T) {
 		}
 		calls++
 		args := reflect.New(m.Type.In(2)).Elem()
-		for _, name := range []string{"ID", "To", "URL", "Peer"} {
+		for _, name := range []string{"ID", "To", "URL", "Peer", "Who", "Nick", "Name", "Link"} {
 			if field := reflect.Indirect(args).FieldByName(name); field.IsValid() {
 				field.SetString("here")
 			}
@@ -246,7 +246,7 @@ func TestCalls(t *testing.T) {
 			t.Errorf("%s calls %s with %s, want %s", m.Name, d.method, d.params, params)
 		}
 	}
-	if calls != 21 {
+	if calls != 33 {
 		t.Errorf("%d calls", calls)
 	}
 }

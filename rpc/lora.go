@@ -8,18 +8,21 @@ const (
 	MessageSent      = "sent"      // on air, not acknowledged
 	MessageRelayed   = "relayed"   // a neighbour has passed it on
 	MessageDelivered = "delivered" // the receiver has stored it
+	MessageRead      = "read"      // the receiver's user has seen it
 	MessageExpired   = "expired"   // no acknowledgement in time
 	MessageFailed    = "failed"    // the radio refused it for good
 	MessageReceived  = "received"
 )
 
 // Message is one text message. Nodes are written "!89abcdef"; To is "all" for
-// a broadcast.
+// the public channel, and "#name" for another one.
 type Message struct {
 	Seq       uint64     `json:"seq"` // order in this daemon's store
 	ID        string     `json:"id"`  // the same at both ends
 	From      string     `json:"from"`
 	To        string     `json:"to"`
+	Nick      string     `json:"nick"`   // of the contact at the other end of a direct message
+	Proven    bool       `json:"proven"` // From wrote it. Of a message to a channel it is known only that a member wrote it, and everyone is a member of "all"
 	Text      string     `json:"text"`
 	Outgoing  bool       `json:"outgoing"`
 	State     string     `json:"state"`
@@ -32,7 +35,9 @@ type Message struct {
 	Error     string     `json:"error"`
 }
 
-// MessageSendArgs is a text for a node ("!89abcdef") or for everyone ("all").
+// MessageSendArgs is a text for a contact (its nick), a node ("!89abcdef"), a
+// channel ("#name") or everyone ("all"). What is for a node whose key is not known
+// waits while it is asked for: see Message.Error.
 type MessageSendArgs struct {
 	To   string `json:"to"`
 	Text string `json:"text"`
@@ -48,7 +53,8 @@ type MessageListArgs struct {
 	AfterSeq  uint64 `json:"afterSeq,omitempty"`
 	BeforeSeq uint64 `json:"beforeSeq,omitempty"`
 	Limit     int    `json:"limit,omitempty"`     // newest that many; 100 when 0, 1000 at most
-	Peer      string `json:"peer,omitempty"`      // only with this node
+	Peer      string `json:"peer,omitempty"`      // only with this contact, node or channel; "all" for the public one
+	Text      string `json:"text,omitempty"`      // only what contains this, in either case
 	Direction string `json:"direction,omitempty"` // "in" or "out"
 }
 
@@ -68,6 +74,13 @@ type LoRaStatus struct {
 	Up                  bool    `json:"up"`
 	Error               string  `json:"error"`
 	NodeID              string  `json:"nodeId"`
+	Name                string  `json:"name"`        // what this node calls itself
+	Key                 string  `json:"key"`         // public key, 64 hex digits
+	Fingerprint         string  `json:"fingerprint"` // of the key, for people to compare
+	Region              string  `json:"region"`
+	Band                string  `json:"band"`
+	BusyShare           float64 `json:"busyShare"` // of the time that the channel is taken, 0 to 1
+	MaxText             int     `json:"maxText"`   // bytes of the longest message
 	FrequencyHz         int64   `json:"frequencyHz"`
 	BandwidthHz         int64   `json:"bandwidthHz"`
 	SpreadingFactor     int     `json:"spreadingFactor"`
@@ -76,7 +89,8 @@ type LoRaStatus struct {
 	Queued              int     `json:"queued"` // messages waiting or unacknowledged
 	PacketsSent         int64   `json:"packetsSent"`
 	PacketsReceived     int64   `json:"packetsReceived"`
-	PacketsBad          int64   `json:"packetsBad"` // not ours, damaged or malformed
+	PacketsBad          int64   `json:"packetsBad"`    // not ours, damaged or malformed
+	PacketsForged       int64   `json:"packetsForged"` // for our id, and not made with our key
 	PacketsDuplicate    int64   `json:"packetsDuplicate"`
 	PacketsLost         int64   `json:"packetsLost"`        // sent, and not acknowledged in time
 	AirtimeUsedSeconds  float64 `json:"airtimeUsedSeconds"` // in the last hour

@@ -30,6 +30,8 @@ var domainErrors = []struct {
 	{lora.ErrEmpty, rpc.CodeInvalid},
 	{lora.ErrText, rpc.CodeInvalid},
 	{lora.ErrAddress, rpc.CodeInvalid},
+	{lora.ErrUnknown, rpc.CodeNotFound},
+	{lora.ErrExists, rpc.CodeInvalid},
 	{lora.ErrOff, rpc.CodeLoRaDown},
 	{lora.ErrFull, rpc.CodeLoRaDown},
 	{disk.ErrNoSpace, rpc.CodeDisk},

@@ -128,7 +128,7 @@ func eventData() []event.Data {
 	return []event.Data{
 		event.TorrentAdded{}, event.TorrentRemoved{}, event.TorrentState{}, event.TorrentCompleted{},
 		event.PeerBanned{}, event.TrackerFailed{}, event.WebSeedFailed{},
-		event.MessageReceived{}, event.MessageState{}, event.LoRaState{},
+		event.MessageReceived{}, event.MessageState{}, event.LoRaState{}, event.LoRaContact{}, event.LoRaChannel{},
 	}
 }
 

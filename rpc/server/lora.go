@@ -17,6 +17,8 @@ func (s *LoRaService) Status(_ *http.Request, _ *rpc.Empty, reply *rpc.LoRaStatu
 	st := s.lora.Status()
 	*reply = rpc.LoRaStatus{
 		Radio: st.Radio, Up: st.Up, Error: st.Error, NodeID: lora.FormatNodeID(st.NodeID),
+		Name: st.Name, Key: st.Key.String(), Fingerprint: st.Key.Fingerprint(), Region: st.Region, Band: st.Band,
+		BusyShare: finite(st.BusyShare), MaxText: st.MaxText, PacketsForged: int64(st.PacketsForged),
 		FrequencyHz: int64(st.FrequencyHz), BandwidthHz: int64(st.BandwidthHz),
 		SpreadingFactor: st.SpreadingFactor, CodingRate: st.CodingRate, TxPowerDBm: st.TxPowerDBm,
 		Queued: st.Queued, PacketsSent: int64(st.PacketsSent), PacketsReceived: int64(st.PacketsReceived),

@@ -126,6 +126,7 @@ func (e *fakeEngine) ResetSpeed(context.Context) (torrent.SpeedStatus, error) {
 
 // fakeLoRa keeps messages in memory.
 type fakeLoRa struct {
+	Chat     // nil: real_test.go has the real one
 	mu       sync.Mutex
 	messages []storage.Message
 	queries  []storage.MessageQuery
@@ -134,13 +135,23 @@ type fakeLoRa struct {
 	nodes    []lora.Node
 }
 
-func (f *fakeLoRa) Send(_ context.Context, to uint32, text string) (storage.Message, error) {
+func (f *fakeLoRa) Resolve(who string) (lora.Target, error) {
+	id, err := lora.ParseNodeID(who)
+	if err != nil {
+		return lora.Target{}, fmt.Errorf("%w: %w", lora.ErrAddress, err)
+	}
+	return lora.Target{Node: id}, nil
+}
+func (f *fakeLoRa) Nick(uint32) string           { return "" }
+func (f *fakeLoRa) ChannelName(id string) string { return id }
+
+func (f *fakeLoRa) Send(_ context.Context, to lora.Target, text string) (storage.Message, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
 		return storage.Message{}, f.err
 	}
-	m := storage.Message{Seq: uint64(len(f.messages) + 1), ID: fmt.Sprintf("%016x", len(f.messages)), From: 7, To: to, Text: text, Outgoing: true, State: "queued"}
+	m := storage.Message{Seq: uint64(len(f.messages) + 1), ID: fmt.Sprintf("%016x", len(f.messages)), From: 7, To: to.Node, Text: text, Outgoing: true, State: "queued"}
 	f.messages = append(f.messages, m)
 	return m, nil
 }

@@ -11,7 +11,11 @@ import (
 
 // LoRa is what the server wants of the bridge.
 type LoRa interface {
-	Send(ctx context.Context, to uint32, text string) (storage.Message, error)
+	Send(ctx context.Context, to lora.Target, text string) (storage.Message, error)
+	Resolve(who string) (lora.Target, error)
+	Nick(node uint32) string
+	ChannelName(id string) string
+	Chat
 	Messages(q storage.MessageQuery) ([]storage.Message, error)
 	Status() lora.Status
 	Nodes() []lora.Node
@@ -31,22 +35,39 @@ func (s *MessageService) Send(r *http.Request, args *rpc.MessageSendArgs, reply 
 	if args.To == "" {
 		return failure(rpc.CodeInvalidParams, "to: missing")
 	}
-	to, err := lora.ParseNodeID(args.To)
+	to, err := s.lora.Resolve(args.To)
 	if err != nil {
-		return failure(rpc.CodeInvalid, "to: %v", err)
+		return named("to", err)
 	}
 	m, err := s.lora.Send(r.Context(), to, args.Text)
 	if err != nil {
 		return err
 	}
-	reply.Message = toMessage(m)
+	reply.Message = s.toMessage(m)
 	return nil
+}
+
+// MarkRead notes that what came from a node, or to a channel, was read up to a
+// message.
+func (s *MessageService) MarkRead(_ *http.Request, args *rpc.MarkReadArgs, _ *rpc.Empty) error {
+	t, err := s.lora.Resolve(args.Peer)
+	if err != nil {
+		return named("peer", err)
+	}
+	return s.lora.MarkRead(t, args.Seq)
+}
+
+// named says which argument an error is about.
+func named(argument string, err error) error {
+	e := translate(err)
+	e.Message = argument + ": " + e.Message
+	return e
 }
 
 // List returns stored messages, newest last: without afterSeq the newest,
 // with it the ones that follow.
 func (s *MessageService) List(_ *http.Request, args *rpc.MessageListArgs, reply *rpc.MessageListReply) error {
-	q, err := messageQuery(args)
+	q, err := s.messageQuery(args)
 	if err != nil {
 		return err
 	}
@@ -54,12 +75,12 @@ func (s *MessageService) List(_ *http.Request, args *rpc.MessageListArgs, reply 
 	if err != nil {
 		return err
 	}
-	reply.Messages = convert(messages, toMessage)
+	reply.Messages = convert(messages, s.toMessage)
 	return nil
 }
 
-func messageQuery(args *rpc.MessageListArgs) (storage.MessageQuery, error) {
-	q := storage.MessageQuery{AfterSeq: args.AfterSeq, BeforeSeq: args.BeforeSeq, Limit: args.Limit}
+func (s *MessageService) messageQuery(args *rpc.MessageListArgs) (storage.MessageQuery, error) {
+	q := storage.MessageQuery{AfterSeq: args.AfterSeq, BeforeSeq: args.BeforeSeq, Limit: args.Limit, Text: args.Text}
 	switch {
 	case args.Limit < 0 || args.Limit > maxMessages:
 		return q, failure(rpc.CodeInvalidParams, "limit: want 0 to %d, not %d", maxMessages, args.Limit)
@@ -76,11 +97,11 @@ func messageQuery(args *rpc.MessageListArgs) (storage.MessageQuery, error) {
 		return q, failure(rpc.CodeInvalidParams, `direction: want "in" or "out", not %q`, clip(args.Direction, 20))
 	}
 	if args.Peer != "" {
-		peer, err := lora.ParseNodeID(args.Peer)
+		t, err := s.lora.Resolve(args.Peer)
 		if err != nil {
-			return q, failure(rpc.CodeInvalid, "peer: %v", err)
+			return q, named("peer", err)
 		}
-		q.Peer = &peer
+		q.Peer, q.Channel = &t.Node, t.Channel
 	}
 	return q, nil
 }
@@ -98,7 +119,7 @@ func (s *MessageService) Get(r *http.Request, args *rpc.MessageArgs, reply *rpc.
 		}
 		for _, m := range page {
 			if m.ID == args.ID {
-				reply.Message = toMessage(m)
+				reply.Message = s.toMessage(m)
 				return nil
 			}
 		}
@@ -110,9 +131,19 @@ func (s *MessageService) Get(r *http.Request, args *rpc.MessageArgs, reply *rpc.
 	return r.Context().Err()
 }
 
-func toMessage(m storage.Message) rpc.Message {
+func (s *MessageService) toMessage(m storage.Message) rpc.Message {
+	to, nick := lora.FormatNodeID(m.To), ""
+	switch {
+	case m.Channel != "":
+		to = s.lora.ChannelName(m.Channel)
+	case m.Outgoing:
+		nick = s.lora.Nick(m.To)
+	case m.To != lora.Broadcast:
+		nick = s.lora.Nick(m.From)
+	}
 	return rpc.Message{
-		Seq: m.Seq, ID: m.ID, From: lora.FormatNodeID(m.From), To: lora.FormatNodeID(m.To),
+		Seq: m.Seq, ID: m.ID, From: lora.FormatNodeID(m.From), To: to,
+		Nick: nick, Proven: m.Outgoing || m.To != lora.Broadcast,
 		Text: m.Text, Outgoing: m.Outgoing, State: m.State,
 		CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, ExpiresAt: timeOrNil(m.ExpiresAt),
 		Attempts: m.Attempts, RSSIdBm: finite(m.RSSIdBm), SNRdB: finite(m.SNRdB), Error: m.Error,

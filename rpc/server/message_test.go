@@ -3,10 +3,12 @@ package server
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"lorrent/lora"
+	"lorrent/lora/packet"
 	"lorrent/rpc"
 	"lorrent/storage"
 )
@@ -27,7 +29,7 @@ func TestMessageSend(t *testing.T) {
 	_, err = c.MessageSend(ctx, rpc.MessageSendArgs{Text: "x"})
 	wantError(t, err, rpc.CodeInvalidParams, "to: missing")
 	_, err = c.MessageSend(ctx, rpc.MessageSendArgs{To: "bob", Text: "x"})
-	wantError(t, err, rpc.CodeInvalid, "to: node id")
+	wantError(t, err, rpc.CodeInvalid, "to: no such receiver: node id")
 	f.lora.err = fmt.Errorf("%w: 300 bytes", lora.ErrTooLong)
 	_, err = c.MessageSend(ctx, rpc.MessageSendArgs{To: "all", Text: "x"})
 	wantError(t, err, rpc.CodeInvalid, "300 bytes")
@@ -48,7 +50,7 @@ func TestMessageList(t *testing.T) {
 		{"limit too large", rpc.MessageListArgs{Limit: 1001}, "limit: want 0 to 1000", rpc.CodeInvalidParams},
 		{"limit negative", rpc.MessageListArgs{Limit: -1}, "limit: want 0 to 1000", rpc.CodeInvalidParams},
 		{"direction", rpc.MessageListArgs{Direction: "up"}, `direction: want "in" or "out"`, rpc.CodeInvalidParams},
-		{"peer", rpc.MessageListArgs{Peer: "x"}, "peer: node id", rpc.CodeInvalid},
+		{"peer", rpc.MessageListArgs{Peer: "x"}, "peer: no such receiver: node id", rpc.CodeInvalid},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,12 +111,15 @@ func TestLoRa(t *testing.T) {
 		Radio: "sim", Up: true, Error: "e", NodeID: 0xa, FrequencyHz: 1, BandwidthHz: 2, SpreadingFactor: 3, CodingRate: 4, TxPowerDBm: -5,
 		Queued: 6, PacketsSent: 7, PacketsReceived: 8, PacketsBad: 9, PacketsDuplicate: 10, PacketsLost: 11,
 		AirtimeUsed: 1500 * time.Millisecond, AirtimeLimit: time.Minute,
+		Name: "me", Region: "EU868", Band: "P", BusyShare: 0.5, MaxText: 99, PacketsForged: 12,
 	}
 	status, err := c.LoRaStatus(ctx, rpc.Empty{})
 	want := rpc.LoRaStatus{
 		Radio: "sim", Up: true, Error: "e", NodeID: "!0000000a", FrequencyHz: 1, BandwidthHz: 2, SpreadingFactor: 3, CodingRate: 4, TxPowerDBm: -5,
 		Queued: 6, PacketsSent: 7, PacketsReceived: 8, PacketsBad: 9, PacketsDuplicate: 10, PacketsLost: 11,
 		AirtimeUsedSeconds: 1.5, AirtimeLimitSeconds: 60, Nodes: 1,
+		Name: "me", Region: "EU868", Band: "P", BusyShare: 0.5, MaxText: 99, PacketsForged: 12,
+		Key: strings.Repeat("0", 64), Fingerprint: packet.PublicKey{}.Fingerprint(),
 	}
 	if err != nil || status != want {
 		t.Errorf("got %+v %v", status, err)

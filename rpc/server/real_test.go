@@ -12,6 +12,7 @@ import (
 	"lorrent/daemon/torrent"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/lora"
+	"lorrent/lora/packet"
 	"lorrent/rpc"
 	"lorrent/storage"
 )
@@ -87,5 +88,73 @@ func TestRealDomain(t *testing.T) {
 	events, err := c.EventPoll(ctx, rpc.EventPollArgs{Cursor: &cursor, Types: []string{"torrent.removed"}, TimeoutSeconds: 10})
 	if err != nil || len(events.Events) != 1 {
 		t.Errorf("events %+v %v", events, err)
+	}
+}
+
+// Contacts and channels through the whole of it.
+func TestRealContacts(t *testing.T) {
+	db, err := storage.Open(filepath.Join(t.TempDir(), "db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	f := start(t, func(c *Config, _ *limits) {
+		if c.LoRa, err = lora.New(lora.Config{Radio: "sim", Store: db, Events: c.Events, Log: zerolog.Nop()}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c, ctx := f.client(t), t.Context()
+	key := packet.NewIdentity().Public()
+	added, err := c.LoRaAddContact(ctx, rpc.ContactAddArgs{Who: key.String(), Nick: "ann"})
+	if err != nil || added.Contact.Nick != "ann" || added.Contact.Fingerprint != key.Fingerprint() {
+		t.Fatalf("added %+v %v", added, err)
+	}
+	if got, err := c.LoRaVerifyContact(ctx, rpc.ContactSetArgs{Who: "Ann", On: true}); err != nil || !got.Contact.Verified {
+		t.Errorf("verified %+v %v", got, err)
+	}
+	if got, err := c.LoRaAllowCommands(ctx, rpc.ContactSetArgs{Who: "ann", On: true}); err != nil || !got.Contact.Commands {
+		t.Errorf("allowed %+v %v", got, err)
+	}
+	sent, err := c.MessageSend(ctx, rpc.MessageSendArgs{To: "ann", Text: "hello"})
+	if err != nil || sent.Message.Nick != "ann" || !sent.Message.Proven || sent.Message.To != added.Contact.Node {
+		t.Errorf("sent %+v %v", sent, err)
+	}
+	_, err = c.LoRaAddContact(ctx, rpc.ContactAddArgs{Who: key.String(), Nick: "a nn"})
+	wantError(t, err, rpc.CodeInvalid, "blanks")
+	made, err := c.LoRaCreateChannel(ctx, rpc.ChannelArgs{Name: "family"})
+	if err != nil || made.Channel.Name != "family" {
+		t.Fatalf("made %+v %v", made, err)
+	}
+	_, err = c.LoRaJoinChannel(ctx, rpc.ChannelJoinArgs{Link: made.Channel.Link})
+	wantError(t, err, rpc.CodeInvalid, "already")
+	if sent, err = c.MessageSend(ctx, rpc.MessageSendArgs{To: "#family", Text: "dinner"}); err != nil || sent.Message.To != "#family" {
+		t.Errorf("sent %+v %v", sent, err)
+	}
+	list, err := c.MessageList(ctx, rpc.MessageListArgs{Peer: "#family"})
+	if err != nil || len(list.Messages) != 1 || list.Messages[0].Text != "dinner" {
+		t.Errorf("list %+v %v", list, err)
+	}
+	if list, err = c.MessageList(ctx, rpc.MessageListArgs{Text: "HELL"}); err != nil || len(list.Messages) != 1 {
+		t.Errorf("search %+v %v", list, err)
+	}
+	if _, err := c.MessageMarkRead(ctx, rpc.MarkReadArgs{Peer: "ann", Seq: 1}); err != nil {
+		t.Error(err)
+	}
+	if list, err := c.LoRaContacts(ctx, rpc.Empty{}); err != nil || len(list.Contacts) != 1 || !list.Contacts[0].Verified {
+		t.Errorf("contacts %+v %v", list, err)
+	}
+	if _, err := c.LoRaLeaveChannel(ctx, rpc.ChannelArgs{Name: "family"}); err != nil {
+		t.Error(err)
+	}
+	if list, err := c.LoRaChannels(ctx, rpc.Empty{}); err != nil || len(list.Channels) != 0 {
+		t.Errorf("channels %+v %v", list, err)
+	}
+	_, err = c.MessageSend(ctx, rpc.MessageSendArgs{To: "#family", Text: "x"})
+	wantError(t, err, rpc.CodeNotFound, "family")
+	if _, err := c.LoRaRemoveContact(ctx, rpc.ContactArgs{Who: "ann"}); err != nil {
+		t.Error(err)
+	}
+	if net, err := c.LoRaNetwork(ctx, rpc.Empty{}); err != nil || len(net.Neighbours) != 0 {
+		t.Errorf("network %+v %v", net, err)
 	}
 }
