@@ -77,7 +77,7 @@ func stateStyle(state string) string {
 	switch state {
 	case rpc.StateDownloading, rpc.StateMetadata, rpc.MessageSent, rpc.MessageRelayed:
 		return cyan
-	case rpc.StateSeeding, rpc.MessageDelivered, rpc.MessageReceived:
+	case rpc.StateSeeding, rpc.MessageDelivered, rpc.MessageRead, rpc.MessageReceived:
 		return green
 	case rpc.StateChecking, rpc.MessageExpired:
 		return yellow

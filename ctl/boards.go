@@ -10,20 +10,6 @@ import (
 	"lorrent/rpc"
 )
 
-// loraCommand groups what one does with the radio now and then.
-func (a *app) loraCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "lora",
-		Short: "Boards and other things of the radio",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage("lora: name a command, see lorrentctl help lora")
-		},
-	}
-	cmd.AddCommand(a.boardsCommand(), a.flashInfoCommand())
-	return cmd
-}
-
 func (a *app) boardsCommand() *cobra.Command {
 	var noHeader bool
 	cmd := &cobra.Command{

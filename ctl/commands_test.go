@@ -95,7 +95,7 @@ func TestInboxPlain(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Local().Format("2006-01-02 15:04:05")
 	hello := clock + "\t!00000001\t!00000002\treceived\thello\n"
 	mine := clock + "\t!00000002\tall\tsent\tmine\n"
-	lines := clock + "\t!00000003\tall\treceived\ttwo lines \uFFFD]0;title\uFFFD\n"
+	lines := clock + "\t!00000003?\tall\treceived\ttwo lines \uFFFD]0;title\uFFFD\n"
 	for _, test := range []struct{ name, args, want string }{
 		{"received", "inbox", "TIME\tFROM\tTO\tSTATE\tTEXT\n" + hello + lines},
 		{"sent", "inbox --sent --no-header", mine},

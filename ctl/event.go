@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"lorrent/rpc"
 )
@@ -67,6 +68,18 @@ type eventData struct {
 	Text        string `json:"text"`
 	Up          bool   `json:"up"`
 	Radio       string `json:"radio"`
+	Channel     string `json:"channel"`
+	Node        string `json:"node"`
+	Nick        string `json:"nick"`
+	Change      string `json:"change"`
+	Joined      bool   `json:"joined"`
+}
+
+// eventID is the message that an event is about.
+func eventID(e rpc.Event) string {
+	var d eventData
+	_ = json.Unmarshal(e.Data, &d) // an event of a newer daemon is about none
+	return d.ID
 }
 
 // eventCells is an event for people: time, type, and what happened.
@@ -110,9 +123,18 @@ func eventText(e rpc.Event) string {
 	case e.Type == "torrent.trackerFailed", e.Type == "torrent.webSeedFailed":
 		return d.URL + suffix
 	case e.Type == "message.received":
+		if d.Channel != "" {
+			d.To = d.Channel
+		}
 		return fmt.Sprintf("%s to %s: %s", d.From, d.To, d.Text)
 	case e.Type == "message.state":
 		return fmt.Sprintf("%s to %s %s%s", d.ID, d.To, d.State, suffix)
+	case e.Type == "lora.contact":
+		return strings.TrimSpace(d.Node+" "+d.Nick) + " " + d.Change
+	case e.Type == "lora.channel" && d.Joined:
+		return "joined #" + d.Name
+	case e.Type == "lora.channel":
+		return "left #" + d.Name
 	case e.Type == "lora.state" && d.Up:
 		return "radio " + d.Radio + " is up"
 	case e.Type == "lora.state":

@@ -66,7 +66,7 @@ func newFakeDaemon(t *testing.T) *fakeDaemon {
 				CheckedBytes: -1, ETASeconds: -1, Dir: "/srv", PieceLength: 1 << 18, NumPieces: 40, NumFiles: 1, AddedAt: added.Add(2 * time.Hour)},
 		},
 		messages: []rpc.Message{
-			{Seq: 1, ID: "a1", From: "!00000001", To: "!00000002", Text: "hello", State: rpc.MessageReceived, CreatedAt: added, UpdatedAt: added},
+			{Seq: 1, ID: "a1", From: "!00000001", To: "!00000002", Text: "hello", Proven: true, State: rpc.MessageReceived, CreatedAt: added, UpdatedAt: added},
 			{Seq: 2, ID: "a2", From: "!00000002", To: "all", Text: "mine", Outgoing: true, State: rpc.MessageSent, CreatedAt: added, UpdatedAt: added},
 			{Seq: 3, ID: "a3", From: "!00000003", To: "all", Text: "two\nlines \x1b]0;title\x07", State: rpc.MessageReceived, CreatedAt: added, UpdatedAt: added},
 		},
@@ -226,6 +226,8 @@ func (d *fakeDaemon) answer(r *http.Request, method string, params json.RawMessa
 		return rpc.LoRaStatus{Radio: "sim", Up: true, NodeID: "!00000002", FrequencyHz: 869525000, BandwidthHz: 250000,
 			SpreadingFactor: 11, CodingRate: 5, TxPowerDBm: 14, Queued: 1, PacketsSent: 10, PacketsReceived: 20, PacketsBad: 3,
 			PacketsDuplicate: 4, AirtimeUsedSeconds: 12.3, AirtimeLimitSeconds: 360, Nodes: 1}, nil
+	case "Message.MarkRead":
+		return rpc.Empty{}, nil
 	case "LoRa.Nodes":
 		return rpc.NodesReply{Nodes: d.nodes}, nil
 	case "LoRa.Boards":

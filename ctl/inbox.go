@@ -17,6 +17,7 @@ type inboxOptions struct {
 	follow   bool
 	limit    int
 	peer     string
+	search   string
 	sent     bool
 	all      bool
 	noHeader bool
@@ -25,9 +26,10 @@ type inboxOptions struct {
 func (a *app) inboxCommand() *cobra.Command {
 	var o inboxOptions
 	cmd := &cobra.Command{
-		Use:               "inbox",
-		Short:             "Show LoRa messages",
-		Long:              "Show the messages received over LoRa, newest last.",
+		Use:   "inbox",
+		Short: "Show LoRa messages",
+		Long: `Show the messages received over LoRa, newest last. A sender with "?" behind it is
+not proven: anyone in the channel can write in that name.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.withClient(func(ctx context.Context, c *rpc.Client, _ []string) error {
@@ -37,7 +39,8 @@ func (a *app) inboxCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.follow, "follow", "f", false, "go on with those that come, until Ctrl-C")
 	flags.IntVarP(&o.limit, "limit", "n", 100, "the newest `n` of those there are")
-	flags.StringVar(&o.peer, "peer", "", "only with this `node`")
+	flags.StringVar(&o.peer, "peer", "", "only with this `contact`, node or #channel")
+	flags.StringVar(&o.search, "search", "", "only what contains this `text`")
 	flags.BoolVar(&o.sent, "sent", false, "ours instead")
 	flags.BoolVar(&o.all, "all", false, "ours too")
 	flags.BoolVar(&o.noHeader, "no-header", false, "leave out the header")
@@ -54,7 +57,7 @@ func (a *app) inbox(ctx context.Context, c *rpc.Client, o inboxOptions) error {
 	if o.sent && o.all {
 		return usage("--sent and --all: --all has those sent already")
 	}
-	query := rpc.MessageListArgs{Limit: o.limit, Peer: o.peer, Direction: "in"}
+	query := rpc.MessageListArgs{Limit: o.limit, Peer: o.peer, Text: o.search, Direction: "in"}
 	switch {
 	case o.all:
 		query.Direction = ""
@@ -120,7 +123,14 @@ func (a *app) printMessages(messages []rpc.Message, header, stream bool) error {
 		node, state = "%-9s", "%-9s"
 	}
 	for _, m := range messages {
-		t.add(cell{timeText(m.CreatedAt), dim}, text(node, m.From), text(node, m.To),
+		from, to := author(m), m.To
+		if m.Outgoing {
+			from = m.From
+			if m.Nick != "" {
+				to = m.Nick
+			}
+		}
+		t.add(cell{timeText(m.CreatedAt), dim}, text(node, from), text(node, to),
 			cell{fmt.Sprintf(state, m.State), stateStyle(m.State)}, text("%s", m.Text))
 	}
 	// Texts are not cut: they are what one came for.

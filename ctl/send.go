@@ -24,8 +24,10 @@ func (a *app) sendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send DEST TEXT ...",
 		Short: "Send a LoRa message",
-		Long: `Send a LoRa message. DEST is a node such as !89abcdef, the same without the
-"!" (which shells like to expand), or "all" for everyone in reach. Several
+		Long: `Send a LoRa message. DEST is a contact, a #channel, a node such as !89abcdef,
+the same without the "!" (which shells like to expand), or "all" for everyone
+in reach. What is for a node whose key is not known waits while it is asked for
+it. Several
 TEXT words are joined by spaces; - alone is the text on standard input. When
 send returns, the message is stored and will be sent, whatever happens to the
 daemon. With --wait it returns when the receiver has stored it, with exit code
@@ -88,6 +90,9 @@ func (a *app) send(ctx context.Context, c *rpc.Client, args rpc.MessageSendArgs,
 		return err
 	}
 	m := reply.Message
+	if m.Error != "" && !wait {
+		fmt.Fprintln(a.stderr, sanitise(m.Error))
+	}
 	if wait {
 		if m, err = awaitMessage(ctx, c, m, from); err != nil {
 			return err
@@ -105,7 +110,7 @@ func (a *app) send(ctx context.Context, c *rpc.Client, args rpc.MessageSendArgs,
 // settled says that nothing more will happen to a message of ours.
 func settled(m rpc.Message) bool {
 	switch m.State {
-	case rpc.MessageDelivered, rpc.MessageExpired, rpc.MessageFailed:
+	case rpc.MessageDelivered, rpc.MessageRead, rpc.MessageExpired, rpc.MessageFailed:
 		return true
 	}
 	return m.To == everyone && (m.State == rpc.MessageSent || m.State == rpc.MessageRelayed)

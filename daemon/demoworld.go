@@ -139,7 +139,7 @@ func answer(ctx context.Context, b *lora.Bridge, events *event.Ring) {
 				continue
 			}
 			if from, err := lora.ParseNodeID(m.From); err == nil {
-				b.Send(ctx, from, fmt.Sprintf("Got %q loud and clear.", m.Text))
+				b.Send(ctx, lora.Target{Node: from}, fmt.Sprintf("Got %q loud and clear.", m.Text))
 			}
 		}
 	}
