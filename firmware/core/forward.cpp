@@ -8,17 +8,15 @@ constexpr int kHopTries = 6;  // times a packet goes to one neighbour
 constexpr int kBlindTries = 2;  // to one that cannot be heard to pass it on
 constexpr int kMaxWays = 2;
 constexpr Millis kHopPatience = 10000;
-constexpr double kBusyPatience = 6;
-constexpr double kBusyShare = 0.25;
+constexpr uint32_t kBusyPatience = 6;  // times as long more when the channel is always busy
+constexpr uint32_t kBusyShare = 2500;
 constexpr uint8_t kUnknownHops = 7;
 }  // namespace
 
-Relay::Forward* Relay::findForward(const Header& h, PacketType type) {
+Relay::Forward* Relay::findForward(Name name, PacketType type) {
+  name.type = type;
   for (Forward& f : forwards_) {
-    if (f.used && f.type == type && f.attempt == h.attempt && f.source == h.source && f.epoch == h.epoch &&
-        f.sequence == h.sequence) {
-      return &f;
-    }
+    if (f.used && f.name == name) return &f;
   }
   return nullptr;
 }
@@ -36,11 +34,7 @@ Relay::Forward* Relay::newForward(const Header& h, Millis now) {
   if (place == nullptr) return nullptr;
   *place = Forward{};
   place->used = true;
-  place->type = h.type;
-  place->attempt = h.attempt;
-  place->source = h.source;
-  place->sequence = h.sequence;
-  place->epoch = h.epoch;
+  place->name = h;
   place->dest = h.dest;
   place->prev = h.tx;
   place->tried[place->triedCount++] = h.tx;
@@ -48,9 +42,9 @@ Relay::Forward* Relay::newForward(const Header& h, Millis now) {
   return place;
 }
 
-Relay::Ack* Relay::findAck(const Header& h) {
+Relay::Ack* Relay::findAck(const Name& name) {
   for (Ack& a : acks_) {
-    if (a.used && a.source == h.source && a.epoch == h.epoch && a.sequence == h.sequence) return &a;
+    if (a.used && a.name.sameMessage(name)) return &a;
   }
   return nullptr;
 }
@@ -113,7 +107,7 @@ bool Relay::choose(Forward& f) {
     f.next = next;
     return true;
   }
-  if (f.next == kAnybody || f.type == kAck) return false;
+  if (f.next == kAnybody || f.name.type == kAck) return false;
   f.next = kAnybody;
   f.ttl = smaller<uint8_t>(f.ttl, kUnknownHops);
   return true;
@@ -125,7 +119,7 @@ void Relay::sendForward(Forward& f, const uint8_t* packet, size_t n, Millis now)
   setHop(copy_, f.ttl, short_(), f.next);
   const auto id = static_cast<uint16_t>(kForwardIds + (&f - forwards_));
   const Millis due = now + transmitter_.random(transmitter_.radio().airtimeMicros(kAckSize) / 1000);
-  f.queued = queue(id, f.type == kAck ? kFirstAck : kDirect, copy_, n, due, now) != nullptr;
+  f.queued = queue(id, f.name.type == kAck ? kFirstAck : kDirect, copy_, n, due, now) != nullptr;
   if (!f.queued) f.over = true;
 }
 
@@ -136,7 +130,7 @@ bool Relay::retry(Forward& f, Transmission& t, Millis now) {
   const int most = links_.neighbour(f.next) == nullptr ? kBlindTries : kHopTries;
   if (f.tries == 0 || f.tries < most) return true;
   if (f.triedCount < 3) f.tried[f.triedCount++] = f.next;
-  if (load(now) >= kBusyShare && f.ways >= kMaxWays) return false;
+  if (transmitter_.load(now) >= kBusyShare && f.ways >= kMaxWays) return false;
   if (!choose(f)) return false;
   setHop(t.packet, f.ttl, short_(), f.next);
   return true;
@@ -147,10 +141,10 @@ void Relay::sentForward(Forward& f, const Transmission& t, Millis now) {
   f.tries++;
   f.last = now;
   const bool last = f.next == f.dest;
-  if (f.next == kAnybody || (last && f.type == kAck)) f.over = true;  // nothing to be heard any more
+  if (f.next == kAnybody || (last && f.name.type == kAck)) f.over = true;  // nothing to be heard any more
   if (f.over) return;
   const Millis reply = 2 * transmitter_.radio().airtimeMicros(t.size) / 1000 + kHopPatience;
-  const auto wait = static_cast<Millis>(reply * (1 + kBusyPatience * load(now)) * f.tries);
+  const Millis wait = reply / 100 * ((10000 + kBusyPatience * transmitter_.load(now)) / 100) * f.tries;
   f.queued = queue(t.id, t.priority, t.packet, t.size, now + wait + transmitter_.random(reply), now) != nullptr;
 }
 
@@ -172,10 +166,7 @@ void Relay::finish(Forward& f, Millis now) {
 
 // finishMessage ends all that carries a message, since its receiver has it.
 void Relay::finishMessage(const Header& h, Millis now) {
-  const auto same = [&](const auto& f) {
-    return f.used && (f.type == kRouted || f.type == kFragment) && f.source == h.source && f.epoch == h.epoch &&
-           f.sequence == h.sequence;
-  };
+  const auto same = [&](const auto& f) { return f.used && f.name.type != kAck && f.name.sameMessage(h); };
   for (Forward& f : forwards_) {
     if (same(f) && !f.over) finish(f, now);
   }
@@ -197,7 +188,7 @@ void Relay::acknowledgement(const Header& h, const uint8_t* packet, size_t n, Mi
   }
   finishMessage(h, now);
   if (findAck(h) == nullptr) {
-    acks_[nextAck_] = {h.source, h.sequence, h.epoch, true, {}};
+    acks_[nextAck_] = {true, h, {}};
     copy(acks_[nextAck_].token, packet + kTokenAt, 8);
     nextAck_ = (nextAck_ + 1) % kAcks;
   }

@@ -54,6 +54,10 @@ bool fits(const Header& h, const uint8_t* b, size_t n) {
 
 }  // namespace
 
+bool Name::operator==(const Name& other) const {
+  return type == other.type && attempt == other.attempt && sameMessage(other);
+}
+
 bool parse(const uint8_t* b, size_t n, Header* h) {
   if (n < kFirstItem || n > kMaxPacket || (b[0] & 0x0F) != 0 || b[1] >> 4 != 1) return false;
   *h = Header{};

@@ -20,16 +20,26 @@ constexpr size_t kTokenAt = 16;
 
 inline bool isNode(uint16_t shortId) { return shortId != kNobody && shortId != kAnybody; }
 
-// Header is that of a packet that travels, or of a BUNDLE.
-struct Header {
+// Name is what tells packets that travel apart.
+struct Name {
+  uint32_t source;
+  uint32_t sequence;
+  uint16_t epoch;
   PacketType type;
+  uint8_t attempt;
+
+  // sameMessage is for packets that may have another type and attempt.
+  bool sameMessage(const Name& other) const {
+    return source == other.source && sequence == other.sequence && epoch == other.epoch;
+  }
+  bool operator==(const Name& other) const;
+};
+
+// Header is that of a packet that travels, or of a BUNDLE.
+struct Header : Name {
   bool directed;
   bool option;  // A: by type
-  uint8_t attempt;
   uint8_t ttl;
-  uint32_t source;
-  uint16_t epoch;
-  uint32_t sequence;
   uint16_t tx;
   uint16_t next;  // directed ones
   uint16_t dest;

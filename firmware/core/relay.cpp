@@ -70,10 +70,7 @@ void Relay::heard(const uint8_t* packet, size_t n, int16_t snr, Millis now) {
 
 Relay::Flood* Relay::findFlood(const Header& h, uint32_t content) {
   for (Flood& f : floods_) {
-    if (f.used && f.type == h.type && f.attempt == h.attempt && f.source == h.source && f.epoch == h.epoch &&
-        f.sequence == h.sequence && f.content == content) {
-      return &f;
-    }
+    if (f.used && f.content == content && f.name == h) return &f;
   }
   return nullptr;
 }
@@ -91,12 +88,8 @@ Relay::Flood* Relay::newFlood(const Header& h, uint32_t content, Millis now) {
   if (place == nullptr) return nullptr;
   *place = Flood{};
   place->used = true;
-  place->type = h.type;
-  place->attempt = h.attempt;
   place->ttl = h.ttl;
-  place->source = h.source;
-  place->sequence = h.sequence;
-  place->epoch = h.epoch;
+  place->name = h;
   place->content = content;
   place->own = h.source == node_;
   place->last = now;
@@ -142,8 +135,7 @@ bool Relay::worthIt(const Flood& f, Millis now, double* rank_) {
   Beyond beyond[kMaxLists];
   bool known[kMaxLists] = {};
   int place[kMaxLists];
-  const double busy = load(now);
-  Scene s{busy, f.own, f.confirmed, kTries, f.copies, f.sent, listeners, 0, beyond, 0};
+  Scene s{transmitter_.load(now) / 10000.0, f.own, f.confirmed, kTries, f.copies, f.sent, listeners, 0, beyond, 0};
   const List* lists = links_.lists();
   const auto hasSpoken = [&](uint16_t id) {
     for (int i = 0; i < f.holderCount; i++) {
@@ -179,14 +171,19 @@ bool Relay::worthIt(const Flood& f, Millis now, double* rank_) {
   return relays(kTuning, s);
 }
 
-Millis Relay::packets(double n) const {
-  return static_cast<Millis>(n * transmitter_.radio().airtimeMicros(kUsualSize) / 1000);
+// usual is how long a packet of usual length takes.
+Millis Relay::usual() const { return transmitter_.radio().airtimeMicros(kUsualSize) / 1000; }
+
+// window spreads relays: some packets of usual length, and more when it is busy.
+Millis Relay::window(Millis now, uint32_t more) {
+  constexpr auto least = static_cast<uint32_t>(kTuning.window), most = static_cast<uint32_t>(kTuning.windowLoad);
+  return ((least + more) * 10000 + most * transmitter_.load(now)) / 100 * usual() / 100;
 }
 
 // spreadDelay is shorter the more a relay is worth.
 Millis Relay::spreadDelay(double rank, Millis now) {
-  const Millis window = packets(kTuning.window + kTuning.windowLoad * load(now));
-  return static_cast<Millis>(rank * (window / 2)) + transmitter_.random(window / 2);
+  const Millis half = window(now, 0) / 2;
+  return static_cast<Millis>(rank * half) + transmitter_.random(half);
 }
 
 // reconsider takes back what was heard to be pointless.
@@ -217,7 +214,7 @@ void Relay::done(const Transmission& t, Millis now) {
   f.queued = false;
   if (f.sent >= kTries) return;
   // Looked at again when neighbours have had the time to relay it.
-  const Millis check = packets(kTuning.window + kTuning.windowLoad * load(now) + 4) + transmitter_.random(packets(2));
+  const Millis check = window(now, 4) + transmitter_.random(2 * usual());
   f.queued = queue(t.id, t.priority, t.packet, t.size, now + check, now) != nullptr;
 }
 

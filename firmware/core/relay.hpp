@@ -36,12 +36,8 @@ class Relay {
   // Flood is something on its way to everyone in reach.
   struct Flood {
     bool used;
-    uint8_t type;
-    uint8_t attempt;
     uint8_t ttl;  // relays left to this node
-    uint32_t source;
-    uint32_t sequence;
-    uint16_t epoch;
+    Name name;
     uint8_t copies;
     uint8_t sent;
     uint32_t content;
@@ -58,12 +54,8 @@ class Relay {
   // Forward is a packet for one node on its way through this one.
   struct Forward {
     bool used;
-    uint8_t type;
-    uint8_t attempt;
     uint8_t ttl;
-    uint32_t source;
-    uint32_t sequence;
-    uint16_t epoch;
+    Name name;
     uint16_t dest;
     uint16_t prev;
     uint16_t next;
@@ -77,10 +69,8 @@ class Relay {
   };
 
   struct Ack {
-    uint32_t source;
-    uint32_t sequence;
-    uint16_t epoch;
     bool used;
+    Name name;
     uint8_t token[8];
   };
 
@@ -92,7 +82,8 @@ class Relay {
   bool worthIt(const Flood& f, Millis now, double* rank);
   void reconsider(Millis now);
   Millis spreadDelay(double rank, Millis now);
-  Millis packets(double n) const;
+  Millis window(Millis now, uint32_t more);
+  Millis usual() const;
 
   // forward.cpp: what is directed
   void directed(const Header& h, const uint8_t* packet, size_t n, Millis now);
@@ -107,9 +98,9 @@ class Relay {
   void finish(Forward& f, Millis now);
   void finishMessage(const Header& h, Millis now);
   void confirmHop(const Header& h, Millis now);
-  Forward* findForward(const Header& h, PacketType type);
+  Forward* findForward(Name name, PacketType type);
   Forward* newForward(const Header& h, Millis now);
-  Ack* findAck(const Header& h);
+  Ack* findAck(const Name& name);
 
   // beacon.cpp: what it says of itself
   void beaconTick(Millis now);
@@ -120,7 +111,6 @@ class Relay {
   // queue puts a packet on its way to the air; nullptr: there is no room.
   Transmission* queue(uint16_t id, uint8_t priority, const uint8_t* packet, size_t n, Millis due, Millis now);
   uint16_t short_() const { return static_cast<uint16_t>(node_); }
-  double load(Millis now) { return transmitter_.load(now) / 10000.0; }
 
   Transmitter& transmitter_;
   Counters& counters_;
