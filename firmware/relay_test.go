@@ -134,7 +134,7 @@ func TestRelayWhenItsHostDies(t *testing.T) {
 			l.passes(t, 100)
 			h := attach(t, l.relay)
 			state := want[link.StatusAnswer](h, link.AskStatus{}).State
-			if state.Relayed == 0 {
+			if state.Relayed == 0 || state.Flags&link.RelayedOnce == 0 {
 				t.Errorf("state after relaying %+v", state)
 			}
 			b := flood(nodeOne, 5000, 3)

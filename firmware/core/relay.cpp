@@ -205,7 +205,7 @@ bool Relay::wanted(Transmission& t, Millis now) {
 void Relay::done(const Transmission& t, Millis now) {
   if (t.id != kBeaconId) {
     counters_.relayed++;
-    counters_.relayedOnce = true;
+    counters_.relayedNow = true;
   }
   if (t.id >= kForwardIds && t.id < kForwardIds + kForwards) return sentForward(forwards_[t.id - kForwardIds], t, now);
   if (t.id >= kFloodIds + kFloods) return;

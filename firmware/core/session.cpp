@@ -90,7 +90,8 @@ void Session::hello(const Frame& f, Millis now) {
     session_ = session;
     attached_ = true;
     lastState_ = now;
-    counters_.relayedOnce = false;
+    counters_.relayedOnce = counters_.relayedNow;
+    counters_.relayedNow = false;
   }
   uint8_t body[32];
   Writer w(body);

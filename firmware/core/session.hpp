@@ -11,7 +11,8 @@ namespace lorrent {
 struct Counters {
   uint32_t heard;
   uint32_t relayed;
-  bool relayedOnce;  // since the HELLO before
+  bool relayedOnce;  // while there was no host before the last HELLO
+  bool relayedNow;   // since that HELLO
 };
 
 class Session {
