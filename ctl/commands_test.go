@@ -114,7 +114,7 @@ func TestShowPlain(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r.want(t, exitOK, "name\t本の名前\nid\t"+hashBook+"\nstate\tseeding\ndone\t100.0%, 1000 B of 1000 B\neta\t-\n"+
 		"rates\t0 B/s down, 0 B/s up\npeers\t0, 0 seeds\ntransferred\t0 B down, 2.4 KiB up, 0 B wasted\nratio\t2.50\npieces\t1 of 16 KiB\n"+
-		"files\t2\nfolder\t/srv\nprivate\tno\nadded\t"+timeText(clock.Add(time.Hour))+"\ncompleted\t"+timeText(clock)+"\n"+
+		"files\t2\nfolder\t/srv\nprivate\tno\nadded\t"+timeText(clock.Add(time.Hour))+"\ncompleted\t"+timeText(clock)+"\nno peers\ttracker: HTTP 502, DHT: 412 nodes, port: 51767, nobody has called yet\n"+
 		"\nDONE\tSIZE\tFILE\n50.0%\t2.0 KiB\ta/\uFFFDb\n100.0%\t0 B\tempty\n"+
 		"\nADDRESS\tFROM\tOVER\tENCRYPTION\tDONE\tDOWN\tUP\tREQUESTS\tFLAGS\tCLIENT\n10.0.0.1:51413\tincoming\tutp\thandshake\t50.0%\t2.0 KiB/s\t-\t5\tdUI\tEvil\uFFFD 1.0\n"+
 		"\nTIER\tSTATE\tSEEDERS\tLEECHERS\tPEERS\tNEXT\tURL\tMESSAGE\n0\terror\t-\t3\t0\t-\thttp://t/announce\trefused\uFFFD[0m\n"+
@@ -135,7 +135,7 @@ func TestJSON(t *testing.T) {
 		{"ls of none", "ls --state queued", func(*fakeDaemon) any { return []rpc.Torrent{} }},
 		{"add", "add http://x/new.torrent --paused", func(d *fakeDaemon) any { return torrent(d, 3) }},
 		{"add several", "add http://x/a http://x/b", func(d *fakeDaemon) any { return d.torrents[3:] }},
-		{"show", "show 89abff", func(d *fakeDaemon) any { return rpc.TorrentDetail{Torrent: d.torrents[1]} }},
+		{"show", "show 89abff", func(d *fakeDaemon) any { return rpc.TorrentDetail{Torrent: d.torrents[1], Finding: fakeFinding} }},
 		{"start", "start 1234", func(*fakeDaemon) any { return rpc.Empty{} }},
 		{"stop several", "stop 1234 89abff", func(*fakeDaemon) any { return []rpc.Empty{{}, {}} }},
 		{"recheck all", "recheck --all", func(*fakeDaemon) any { return []rpc.Empty{{}, {}, {}} }},

@@ -351,6 +351,7 @@ func (d *fakeDaemon) get(params json.RawMessage) (any, *rpc.Error) {
 	if args.Trackers {
 		detail.Trackers = []rpc.Tracker{{URL: "http://t/announce", State: "error", Error: "refused\x1b[0m", Seeders: -1, Leechers: 3}}
 	}
+	detail.Finding = fakeFinding
 	if args.WebSeeds {
 		detail.WebSeeds = []rpc.WebSeed{{URL: "http://w/", State: "banned", Error: "sent piece 3 with a wrong hash\x1b[0m", DownloadedBytes: 2048, MissingFiles: 1}}
 	}
@@ -404,3 +405,5 @@ func (d *fakeDaemon) poll(r *http.Request, args rpc.EventPollArgs) (any, *rpc.Er
 		}
 	}
 }
+
+var fakeFinding = []rpc.Finding{{Source: "tracker", Text: "HTTP 502"}, {Source: "dht", Text: "412 nodes"}, {Source: "port", Text: "51767, nobody has called yet"}}

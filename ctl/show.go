@@ -43,7 +43,11 @@ func (a *app) show(ctx context.Context, c *rpc.Client, want rpc.TorrentGetArgs, 
 	if a.json {
 		return a.out.printJSON(d)
 	}
-	if err := a.out.printPairs(a.out.summary(d.Torrent)); err != nil {
+	p := a.out.summary(d.Torrent)
+	if d.Peers == 0 {
+		p.add("no peers", text("%s", findingText(d.Finding)))
+	}
+	if err := a.out.printPairs(p); err != nil {
 		return err
 	}
 	if want.Files {
@@ -107,6 +111,23 @@ func (o *output) summary(t rpc.Torrent) *pairs {
 	p.add("added", text("%s", timeText(t.AddedAt)))
 	p.add("completed", text("%s", optionalTimeText(t.CompletedAt)))
 	return p
+}
+
+// findingText says in one line how the ways of finding peers go.
+func findingText(list []rpc.Finding) string {
+	if len(list) == 0 {
+		return "-"
+	}
+	parts := make([]string, len(list))
+	for i, f := range list {
+		name := f.Source
+		switch name {
+		case "dht", "pex", "lsd":
+			name = strings.ToUpper(name)
+		}
+		parts[i] = name + ": " + f.Text
+	}
+	return strings.Join(parts, ", ")
 }
 
 func fileTable(files []rpc.File) *table {

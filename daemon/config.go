@@ -46,6 +46,9 @@ type settings struct {
 	Encryption      string   `toml:"encryption"`
 	UTP             string   `toml:"utp"`
 	PortMapping     string   `toml:"port_mapping"`
+	DHT             string   `toml:"dht"`
+	DHTBootstrap    []string `toml:"dht_bootstrap"`
+	LSD             string   `toml:"lsd"`
 	MaxPeers        int      `toml:"max_peers"`
 	PeersPerTorrent int      `toml:"max_peers_per_torrent"`
 	UploadSlots     int      `toml:"upload_slots"`
@@ -84,6 +87,9 @@ func (s *settings) options() []option {
 		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
 		{flag: "utp", text: &s.UTP, help: "as transport to peers: prefer-tcp, only or off"},
 		{flag: "port-mapping", text: &s.PortMapping, help: "ask the router to let peers in: on or off"},
+		{flag: "dht", text: &s.DHT, help: "find peers in the distributed hash table: on, off or read-only"},
+		{flag: "dht-bootstrap", list: &s.DHTBootstrap, help: "HOST:PORT of a node to begin with; may be repeated, \"\" is none"},
+		{flag: "lsd", text: &s.LSD, help: "find peers on the local network: on or off"},
 		{flag: "max-peers", number: &s.MaxPeers, help: "connections in all"},
 		{flag: "max-peers-per-torrent", number: &s.PeersPerTorrent, help: "connections of one torrent"},
 		{flag: "upload-slots", number: &s.UploadSlots, help: "peers of one torrent served at a time"},
@@ -154,6 +160,8 @@ type config struct {
 	transport torrent.Transport
 	buffer    int64
 	speed     torrent.Speed
+	dht       torrent.DHTMode
+	lsd       bool
 }
 
 var encryptions = map[string]torrent.Encryption{
@@ -166,6 +174,33 @@ var transports = map[string]torrent.Transport{
 	"prefer-tcp": torrent.PreferTCP,
 	"only":       torrent.OnlyUTP,
 	"off":        torrent.OnlyTCP,
+}
+
+var dhtModes = map[string]torrent.DHTMode{"on": torrent.DHTOn, "off": torrent.DHTOff, "read-only": torrent.DHTReadOnly}
+
+// checkDiscovery looks at how peers are to be found.
+func (c *config) checkDiscovery() error {
+	var known bool
+	if c.dht, known = dhtModes[c.DHT]; !known {
+		return fmt.Errorf("dht %q: use on, off or read-only", c.DHT)
+	}
+	if c.lsd = c.LSD == "on"; !c.lsd && c.LSD != "off" {
+		return fmt.Errorf("lsd %q: use on or off", c.LSD)
+	}
+	c.DHTBootstrap = slices.DeleteFunc(c.DHTBootstrap, func(name string) bool { return name == "" })
+	for _, name := range c.DHTBootstrap {
+		host, _, err := net.SplitHostPort(name)
+		if err == nil && host == "" {
+			err = errors.New("no host in it")
+		}
+		if err == nil {
+			err = hostPort(name)
+		}
+		if err != nil {
+			return fmt.Errorf("dht_bootstrap %q: use HOST:PORT: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // loadConfig merges flags, environment, file and defaults, and checks the
@@ -245,6 +280,9 @@ func (s *settings) check() (*config, error) {
 	}
 	if s.PortMapping != "on" && s.PortMapping != "off" {
 		return nil, fmt.Errorf("port_mapping %q: use on or off", s.PortMapping)
+	}
+	if err := c.checkDiscovery(); err != nil {
+		return nil, err
 	}
 	bytes, err := humanize.ParseBytes(s.Buffer)
 	if err != nil || bytes < 1<<20 || bytes > 1<<40 {
@@ -375,6 +413,9 @@ func defaults(env func(string) (string, bool)) settings {
 		Encryption:      "prefer",
 		UTP:             "prefer-tcp",
 		PortMapping:     "on",
+		DHT:             "on",
+		DHTBootstrap:    []string{"dht.libtorrent.org:25401", "dht.transmissionbt.com:6881", "router.bittorrent.com:6881"},
+		LSD:             "on",
 		MaxPeers:        500,
 		PeersPerTorrent: 80,
 		UploadSlots:     8,

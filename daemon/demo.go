@@ -153,7 +153,7 @@ func (d *demo) startDaemon(ctx context.Context) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.Command(self, "run", "--state-dir", filepath.Join(d.dir, "state"), "--download-dir", filepath.Join(d.dir, "downloads"),
-		"--listen", "127.0.0.1:0", "--rpc", d.address, "--lora", d.air, "--log-level", "error", "--config", os.DevNull)
+		"--listen", "127.0.0.1:0", "--rpc", d.address, "--lora", d.air, "--dht", "off", "--lsd", "off", "--log-level", "error", "--config", os.DevNull)
 	cmd.Stderr = d.errs
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func newProcess(t *testing.T, args ...string) *process {
 	t.Cleanup(client.Close)
 	p := &process{Client: client, dir: dir, address: address, program: []string{os.Args[0]}}
 	p.args = append([]string{"run", "--config", os.DevNull, "--state-dir", dir, "--listen", "127.0.0.1:0", "--rpc", address,
-		"--lora", "off", "--log-level", "warn"}, args...)
+		"--lora", "off", "--dht", "off", "--lsd", "off", "--log-level", "warn"}, args...)
 	t.Cleanup(func() { p.kill() })
 	return p
 }

@@ -24,7 +24,7 @@ func runHere(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
 	dir := t.TempDir()
 	all := append([]string{"run", "--config", os.DevNull, "--state-dir", dir, "--listen", "127.0.0.1:0",
-		"--lora", "off", "--log-level", "error"}, args...)
+		"--lora", "off", "--dht", "off", "--lsd", "off", "--log-level", "error"}, args...)
 	if !strings.Contains(strings.Join(args, " "), "--rpc") {
 		all = append(all, "--rpc", "unix:"+filepath.Join(dir, "rpc.sock"))
 	}

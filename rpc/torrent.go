@@ -89,12 +89,20 @@ type TorrentGetArgs struct {
 // are null.
 type TorrentDetail struct {
 	Torrent
+	Finding      []Finding `json:"finding"` // always there: how each way of finding peers goes
 	Files        []File    `json:"files"`
 	PeerList     []Peer    `json:"peerList"`
 	Trackers     []Tracker `json:"trackers"`
 	WebSeeds     []WebSeed `json:"webSeeds"`
 	Pieces       []byte    `json:"pieces"`       // base64, one bit a verified piece, first piece in the highest bit (BEP 3)
 	Availability []int     `json:"availability"` // copies of each piece among the peers
+}
+
+// Finding is how one way of finding peers goes. Together they say why a torrent
+// has none.
+type Finding struct {
+	Source string `json:"source"` // "tracker" (one entry for each), "dht", "pex", "lsd", "magnet", or "port": how others reach us
+	Text   string `json:"text"`   // such as "HTTP 502" or "412 nodes, 3 peers found"
 }
 
 // File is one file of a torrent. Path is relative to Dir, "/" between names.
@@ -109,7 +117,7 @@ type Peer struct {
 	Address         string  `json:"address"`
 	Client          string  `json:"client"`     // what it calls itself
 	Direction       string  `json:"direction"`  // "in" or "out"
-	Source          string  `json:"source"`     // "tracker", "incoming", "pex" or "magnet"
+	Source          string  `json:"source"`     // "tracker", "dht", "pex", "lsd", "incoming" or "magnet"
 	Transport       string  `json:"transport"`  // "tcp" or "utp"
 	Encryption      string  `json:"encryption"` // "plaintext", "handshake" (plaintext after an encrypted one) or "rc4"
 	Progress        float64 `json:"progress"`   // 0 to 1

@@ -39,7 +39,7 @@ func start(t *testing.T, n *namespace, dir, program string, args ...string) *pro
 	defer output.Close()
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Dir = dir
-	p.cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TERM=dumb"} // and no proxy
+	p.cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TERM=dumb", "LORRENT_DHT=off", "LORRENT_LSD=off"} // and no proxy
 	p.cmd.Stdout, p.cmd.Stderr = output, output
 	// The signal comes when the starting thread ends: the namespace's, which
 	// outlives the program unless the test binary dies.

@@ -125,7 +125,7 @@ func (s *session) announced(url string, r tracker.Response, err error) {
 		addrs[i] = p.Addr
 	}
 	s.log.Debug().Int("peers", len(addrs)).Msg("announced")
-	s.learn(addrs, "tracker")
+	s.learn(addrs, sourceTracker)
 	if s.phase == resting && s.announcing() && r.Leechers > 0 && len(addrs) > 0 {
 		s.open() // somebody may want what we have and be unable to call us
 	}

@@ -152,6 +152,7 @@ func (s *session) detail() Detail {
 	for _, w := range s.t.web {
 		d.WebSeeds = append(d.WebSeeds, w.status())
 	}
+	d.Finding = s.finding()
 	for _, t := range s.tell.tiers.Trackers() {
 		d.Trackers = append(d.Trackers, TrackerStatus(t))
 	}

@@ -63,6 +63,8 @@ func (s *session) earlyMessage(r *remote, e *peer.Event) bool {
 			return false
 		}
 		s.refuse(r, e)
+	case peerwire.Port:
+		s.nodeHeard(r, uint16(e.Index))
 	case peerwire.Extended:
 		return s.extended(r, e.Extension, e.Bytes)
 	}

@@ -10,7 +10,7 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 6, 7, 9, 10, 11, 12, 15, 19, 20, 23, 27, 29, 40, 41, 48, 55, and
+// Specifications: BEP 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 19, 20, 23, 27, 29, 40, 41, 48, 55, and
 // Message Stream Encryption.
 package torrent
 
@@ -58,6 +58,10 @@ type Config struct {
 	Encryption  Encryption
 	Transport   Transport
 	PortMapping bool // ask the router to let peers in
+
+	DHT          DHTMode
+	DHTBootstrap []string // HOST:PORT of nodes to begin with
+	LSD          bool     // local service discovery
 
 	MaxPeers           int           // connections in all
 	MaxPeersPerTorrent int           //
@@ -154,6 +158,7 @@ type Engine struct {
 	fallbacks semaphore // dials over uTP after TCP has failed
 	announces semaphore
 	peers     counter // connections in all
+	discovery discovery
 
 	seekingBytes atomic.Int64 // of metadata on its way
 
@@ -205,6 +210,10 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.mapPort()
+	if err := e.openDiscovery(); err != nil {
+		e.Close()
+		return nil, err
+	}
 	e.trackers = tracker.NewClient(tracker.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
 	e.web = webseed.NewClient(webseed.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
 	return e, nil
@@ -265,6 +274,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.mapper != nil {
 		wg.Go(func() { e.mapper.Run(ctx) })
 	}
+	wg.Go(func() { e.discover(ctx) })
 	e.wakeAll(ctx)
 	err := e.loop(ctx, failed)
 	cancel()

@@ -26,10 +26,12 @@ type exchange struct {
 // is taken for a public one, as a magnet link can hardly be found otherwise.
 func (s *session) exchanges() bool { return !s.record.Private }
 
-// endExchange forgets what peer exchange has brought to a torrent that turned
-// out to be private.
+// endExchange forgets what others than trackers have brought to a torrent that
+// turned out to be private.
 func (s *session) endExchange() {
-	s.forgetSource("pex")
+	for _, source := range []string{sourcePEX, sourceDHT, sourceLSD} {
+		s.forgetSource(source)
+	}
 	for _, r := range s.swarm.peers {
 		r.exchange = exchange{}
 	}
@@ -131,13 +133,13 @@ func (s *session) exchangeArrived(r *remote, payload []byte) bool {
 	}
 	var addrs []netip.AddrPort
 	named := m.Added
-	for room := maxFromExchange - s.fromSource("pex"); len(m.Added) > 0 && room > 0; m.Added = m.Added[1:] {
+	for room := maxFromExchange - s.fromSource(sourcePEX); len(m.Added) > 0 && room > 0; m.Added = m.Added[1:] {
 		if tellable(r.addr, m.Added[0].Addr) {
 			addrs = append(addrs, m.Added[0].Addr)
 			room--
 		}
 	}
-	s.note(addrs, "pex")
+	s.note(addrs, sourcePEX)
 	s.named(r, named)
 	if s.meeting() {
 		s.meet(now)

@@ -60,6 +60,9 @@ func (s *session) hello(r *remote) {
 		if r.extends {
 			b = peerwire.AppendExtended(b, extendedHello, s.greeting(r))
 		}
+		if r.dht && s.e.offersDHT(s.t.hash) {
+			b = peerwire.AppendPort(b, uint16(s.e.port))
+		}
 		if r.fast && !have.None() {
 			b = s.grant(b, r)
 		}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/peerwire"
 )
 
@@ -144,7 +145,7 @@ func (e *Engine) greet(conn net.Conn) (in incoming, t *torrent, err error) {
 	if err != nil {
 		return in, nil, err
 	}
-	in.addr, in.transport, in.source = addrOf(conn), transportOf(conn), "incoming"
+	in.addr, in.transport, in.source = addrOf(conn), transportOf(conn), sourceIncoming
 	if err := in.hear(); err != nil {
 		return in, nil, err
 	}
@@ -156,14 +157,24 @@ func (e *Engine) greet(conn net.Conn) (in incoming, t *torrent, err error) {
 	if !ok || !t.wantsToRun() {
 		return in, nil, fmt.Errorf("%w: %x", ErrNotFound, h)
 	}
-	if _, err := in.conn.Write(peerwire.NewHandshake(h, e.peerID).Bytes()); err != nil {
+	if _, err := in.conn.Write(e.handshake(h).Bytes()); err != nil {
 		return in, nil, err
 	}
 	if in.theirs.PeerID == e.peerID {
 		return in, nil, errSelf // the answer tells our other half not to try again
 	}
 	conn.SetDeadline(time.Time{})
+	e.reachedBy(conn)
 	return in, t, nil
+}
+
+// handshake is ours for a torrent.
+func (e *Engine) handshake(h metainfo.Hash) peerwire.Handshake {
+	hs := peerwire.NewHandshake(h, e.peerID)
+	if e.offersDHT(h) {
+		hs.OfferDHT()
+	}
+	return hs
 }
 
 var (
@@ -201,7 +212,7 @@ func (e *Engine) dialOnce(ctx context.Context, transport string, addr netip.Addr
 
 func (e *Engine) introduce(conn net.Conn, infoHash [20]byte, encrypt bool) (in incoming, err error) {
 	conn.SetDeadline(time.Now().Add(e.cfg.handshakeTimeout))
-	in, err = e.present(conn, peerwire.NewHandshake(infoHash, e.peerID), encrypt)
+	in, err = e.present(conn, e.handshake(infoHash), encrypt)
 	if err == nil {
 		err = in.hear()
 	}

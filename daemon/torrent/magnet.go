@@ -134,7 +134,7 @@ func (s *session) learnLinked(now time.Time) {
 	}
 	s.seeking.learnt = now
 	if l, err := magnet.Parse(s.record.Magnet); err == nil && len(l.Peers) > 0 {
-		s.learn(l.Peers, "magnet")
+		s.learn(l.Peers, sourceMagnet)
 	}
 }
 

@@ -84,6 +84,8 @@ func (s *session) message(r *remote, e *peer.Event) bool {
 		s.cancelled(r, e)
 	case peerwire.Reject:
 		return s.rejected(r, e)
+	case peerwire.Port:
+		s.nodeHeard(r, uint16(e.Index))
 	case peerwire.Extended:
 		return s.extended(r, e.Extension, e.Bytes)
 	}

@@ -29,6 +29,7 @@ type remote struct {
 	client string
 	web    *webSeed // nil for a peer
 
+	dht        bool   // has a node
 	extends    bool   // speaks BEP 10
 	metadataID uint8  // of its ut_metadata messages, 0 when it speaks none
 	early      *early // nil once it is known what it talks about
@@ -87,6 +88,7 @@ func (s *session) join(in incoming) {
 		client:  clientOf(in.theirs.PeerID),
 		fast:    in.theirs.Fast(),
 		since:   time.Now(),
+		dht:     in.theirs.DHT(),
 		extends: in.theirs.Extended(),
 		early:   newEarly(c),
 		has:     bitfield.New(pieceCount(c)),

@@ -70,6 +70,7 @@ type session struct {
 	tell    announcer
 
 	throttle share
+	search   *search
 }
 
 // phase is how far a session has come.
@@ -100,6 +101,8 @@ func newSession(t *torrent) *session {
 	s.serve.choker = choker.New(choker.Config{Slots: e.cfg.UploadSlots}, s.rnd)
 	s.tell = newAnnouncer(s)
 	s.throttle = newShare(e.throttle, s.limits())
+	s.search = t.search
+	s.search.busy = false // one that a bug cut short
 	return s
 }
 
@@ -114,6 +117,7 @@ func (s *session) run(lifetime context.Context) {
 	shutdown := lifetime.Done()
 	s.begin()
 	s.announceTick(time.Now())
+	s.discoverTick(time.Now())
 	for {
 		select {
 		case <-s.t.signal:
@@ -250,6 +254,7 @@ func (s *session) tick(now time.Time) {
 		s.checkpointTick(now)
 	}
 	s.announceTick(now)
+	s.discoverTick(now)
 }
 
 // drain begins the way back to resting. What comes then depends on the record
@@ -313,6 +318,9 @@ func (s *session) leave() bool {
 	s.t.record = s.record
 	s.publish()
 	next, ok := s.tell.next()
+	if search, too := s.nextSearch(); too && (!ok || search.Before(next)) {
+		next, ok = search, true
+	}
 	if !s.t.park() {
 		return false
 	}
@@ -382,6 +390,8 @@ func (s *session) startRecheck() error {
 
 func (s *session) reannounce() error {
 	s.tell.force(time.Now())
+	s.search.lookup, s.search.told, s.search.empty = time.Time{}, time.Time{}, 0
+	s.discoverTick(time.Now())
 	return nil
 }
 

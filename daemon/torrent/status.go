@@ -56,8 +56,9 @@ type Detail struct {
 	Peers        []PeerStatus
 	Trackers     []TrackerStatus
 	WebSeeds     []WebSeedStatus
-	Pieces       []byte // verified pieces in wire order (BEP 3)
-	Availability []int  // copies of each piece among the peers; nil when there are none
+	Finding      []FindingStatus // how each way of finding peers goes
+	Pieces       []byte          // verified pieces in wire order (BEP 3)
+	Availability []int           // copies of each piece among the peers; nil when there are none
 }
 
 // FileStatus is one file. Path is relative to the torrent's directory, with
@@ -73,7 +74,7 @@ type PeerStatus struct {
 	Address        string
 	Client         string
 	Direction      string // "in" or "out"
-	Source         string // "tracker", "incoming", "pex" or "magnet"
+	Source         string // "tracker", "dht", "pex", "lsd", "incoming" or "magnet"
 	Transport      string // "tcp" or "utp"
 	Encryption     string // "plaintext", "handshake" (and plaintext after it) or "rc4"
 	Progress       float64

@@ -35,11 +35,12 @@ type torrent struct {
 	record storage.Torrent
 	tiers  *tracker.Tiers
 	web    []*webSeed
+	search *search
 	looked bool // at the files, since the engine was started
 }
 
 func newTorrent(e *Engine, r storage.Torrent) *torrent {
-	t := &torrent{e: e, hash: r.InfoHash, record: r, web: newWebSeeds(r.WebSeeds), ended: make(chan struct{}), signal: make(chan struct{}, 1)}
+	t := &torrent{e: e, hash: r.InfoHash, record: r, web: newWebSeeds(r.WebSeeds), search: &search{found: -1}, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
 	t.publish(statusOf(r))
 	return t
 }

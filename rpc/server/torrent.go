@@ -119,6 +119,7 @@ func (s *TorrentService) Get(r *http.Request, args *rpc.TorrentGetArgs, reply *r
 		return err
 	}
 	reply.Torrent = toTorrent(detail.Status)
+	reply.Finding = convert(detail.Finding, toFinding)
 	if args.Files {
 		reply.Files = convert(detail.Files, toFile)
 	}
@@ -201,6 +202,8 @@ func toTorrent(s torrent.Status) rpc.Torrent {
 }
 
 func toFile(f torrent.FileStatus) rpc.File { return rpc.File(f) }
+
+func toFinding(f torrent.FindingStatus) rpc.Finding { return rpc.Finding(f) }
 
 func toPeer(p torrent.PeerStatus) rpc.Peer {
 	return rpc.Peer{

@@ -109,6 +109,7 @@ func TestTorrentGet(t *testing.T) {
 			DownloadedBytes: 4, UploadedBytes: 5, WastedBytes: 6, DownloadRate: 7, UploadRate: 8, Peers: 9, Seeds: 10, ETASeconds: -1,
 			Private: true, PieceLength: 11, NumPieces: 12, NumFiles: 13, AddedAt: added, CompletedAt: added,
 		},
+		Finding:  []torrent.FindingStatus{{Source: "dht", Text: "1 node"}},
 		Files:    []torrent.FileStatus{{Path: "a/b", Length: 1, VerifiedBytes: 2}},
 		Peers:    []torrent.PeerStatus{{Address: "a", Client: "c", Direction: "in", Source: "incoming", Transport: "utp", Encryption: "rc4", Progress: 0.5, DownloadRate: 1, UploadRate: 2, Downloaded: 3, Uploaded: 4, Choking: true, PeerInterested: true, Requests: 5, QueuedUploads: 6}},
 		Trackers: []torrent.TrackerStatus{{URL: "u", Tier: 1, State: "ok", Error: "e", Warning: "w", Seeders: -1, Leechers: 2, Downloaded: 3, LastAnnounce: added, PeersReceived: 4}},
@@ -129,6 +130,9 @@ func TestTorrentGet(t *testing.T) {
 	}
 	if fmt.Sprintf("%+v", deref(short.Torrent)) != fmt.Sprintf("%+v", deref(want)) {
 		t.Errorf("got  %+v\nwant %+v", short.Torrent, want)
+	}
+	if len(short.Finding) != 1 || short.Finding[0] != (rpc.Finding{Source: "dht", Text: "1 node"}) {
+		t.Errorf("finding %+v", short.Finding)
 	}
 	long, err := c.TorrentGet(ctx, rpc.TorrentGetArgs{ID: "ab", Files: true, Peers: true, Trackers: true, WebSeeds: true, Pieces: true})
 	if err != nil {

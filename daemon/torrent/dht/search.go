@@ -152,6 +152,12 @@ func inquiry(method string, target nodeID) *packet {
 // lookup searches for a torrent's peers and announces us to the nodes that are
 // nearest to it.
 func (h *half) lookup(ctx context.Context, l Lookup) (asked int, err error) {
+	h.mu.Lock()
+	known := h.store.some(l.InfoHash, false, time.Now()) // where few are, we may be the nearest node ourselves
+	h.mu.Unlock()
+	if len(known) > 0 {
+		l.Found(known)
+	}
 	nearest, asked := h.search(ctx, l.InfoHash, getPeers, func(r *returned) {
 		var list []netip.AddrPort
 		for _, v := range r.Values {

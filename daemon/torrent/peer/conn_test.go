@@ -332,7 +332,7 @@ func TestEventsAreToldAtOnce(t *testing.T) {
 		{"alone", have, 1},
 		{"several", bytes.Repeat(have, 3), 3},
 		{"before a keep-alive", append(bytes.Clone(have), 0, 0, 0, 0), 1},
-		{"before a port message", append(bytes.Clone(have), 0, 0, 0, 3, 9, 1, 2), 1},
+		{"before a port message", append(bytes.Clone(have), 0, 0, 0, 3, 9, 1, 2), 2},
 		{"before half a message", append(bytes.Clone(have), 0, 0), 1},
 		{"more than fits", bytes.Repeat(have, 3*maxEvents), 3 * maxEvents},
 		{"more bytes than fit", bytes.Repeat(append(bytes.Clone(big), have...), 40), 80},

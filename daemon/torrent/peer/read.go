@@ -24,7 +24,7 @@ func (c *Conn) read() error {
 			return err
 		}
 		switch m.ID {
-		case peerwire.KeepAlive, peerwire.Port:
+		case peerwire.KeepAlive:
 			if !r.Buffered() {
 				err = c.nudge()
 			}

@@ -44,6 +44,9 @@ func NewHandshake(infoHash, peerID [20]byte) Handshake {
 	return h
 }
 
+// OfferDHT says that the sender runs a DHT node.
+func (h *Handshake) OfferDHT() { h.Reserved[dhtByte] |= dhtBit }
+
 // Extended reports whether the sender speaks BEP 10.
 func (h Handshake) Extended() bool { return h.Reserved[extensionByte]&extensionBit != 0 }
 

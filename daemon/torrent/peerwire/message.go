@@ -95,6 +95,11 @@ func AppendBitfield(b, bits []byte) []byte {
 	return append(b, bits...)
 }
 
+// AppendPort appends the UDP port of our DHT node (BEP 5).
+func AppendPort(b []byte, port uint16) []byte {
+	return binary.BigEndian.AppendUint16(append(b, 0, 0, 0, 3, byte(Port)), port)
+}
+
 // AppendExtended appends an extension message (BEP 10). Extension 0 is the
 // extension handshake.
 func AppendExtended(b []byte, extension uint8, payload []byte) []byte {

@@ -50,7 +50,7 @@ var golden = []struct {
 	{"request", "0000000d 06 00000001 00004000 00004000", AppendBlock(nil, Request, 1, 0x4000, 0x4000), Message{ID: Request, Index: 1, Begin: 0x4000, Length: 0x4000}},
 	{"piece", "0000000c 07 00000002 00008000 616263", append(AppendPieceHeader(nil, 2, 0x8000, 3), "abc"...), Message{ID: Piece, Index: 2, Begin: 0x8000, Length: 3}},
 	{"cancel", "0000000d 08 00000001 00004000 00000fff", AppendBlock(nil, Cancel, 1, 0x4000, 0xfff), Message{ID: Cancel, Index: 1, Begin: 0x4000, Length: 0xfff}},
-	{"port", "00000003 09 1ae1", nil, Message{ID: Port}},
+	{"port", "00000003 09 1ae1", AppendPort(nil, 6881), Message{ID: Port, Index: 6881}},
 	{"suggest", "00000005 0d 00000007", AppendIndex(nil, Suggest, 7), Message{ID: Suggest, Index: 7}},
 	{"have all", "00000001 0e", AppendMessage(nil, HaveAll), Message{ID: HaveAll}},
 	{"have none", "00000001 0f", AppendMessage(nil, HaveNone), Message{ID: HaveNone}},

@@ -179,6 +179,8 @@ func (r *Reader) decode(id ID, n int) (Message, error) {
 	switch id {
 	case Have, Suggest, AllowedFast:
 		m.Index = binary.BigEndian.Uint32(p)
+	case Port:
+		m.Index = uint32(binary.BigEndian.Uint16(p))
 	case Request, Cancel, Reject:
 		m.Index = binary.BigEndian.Uint32(p)
 		m.Begin = binary.BigEndian.Uint32(p[4:])

@@ -29,6 +29,7 @@ type Options struct {
 	PeerID   [20]byte // random when zero
 	Pieces   int      // of the torrent
 	Plain    bool     // speaks BEP 3 only: neither fast nor extensions
+	DHT      bool     // has a node
 }
 
 func (o *Options) handshake() peerwire.Handshake {
@@ -36,6 +37,9 @@ func (o *Options) handshake() peerwire.Handshake {
 		o.PeerID = NewID()
 	}
 	h := peerwire.NewHandshake(o.InfoHash, o.PeerID)
+	if o.DHT {
+		h.OfferDHT()
+	}
 	if o.Plain {
 		h.Reserved = [8]byte{}
 	}
