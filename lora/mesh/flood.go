@@ -168,7 +168,6 @@ func (m *Mesh) scene(f *flood, now time.Time) *scene {
 	s := &m.sketch
 	*s = scene{
 		load: m.load.share(now), own: f.own, confirmed: f.confirmed, tries: originTries, copies: f.copies, sent: f.sent,
-		beacon:    f.key.kind == Beacon,
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
 	for _, v := range m.links.audience() {

@@ -13,7 +13,6 @@ type scene struct {
 	tries     int     // how often it sends what nobody is heard to relay
 	copies    int     // received
 	sent      int     // by this node
-	beacon    bool    // it is no message: whoever misses it is told again some time
 	listeners []listener
 	beyond    []beyond // only looked at when sent is not 0
 }
@@ -47,8 +46,6 @@ func (t *Tuning) relays(s *scene) bool {
 	switch {
 	case s.own && !s.confirmed && s.sent < s.tries:
 		return true
-	case s.beacon && (s.sent > 0 || len(s.listeners) > 0 && t.worth(s) < t.Beacon):
-		return false
 	case len(s.listeners) == 0:
 		return s.sent == 0 && s.copies < fallback
 	case s.sent > 0:

@@ -26,10 +26,6 @@ func TestRule(t *testing.T) {
 		{"own, unheard", scene{own: true, sent: 2, tries: 3, listeners: lacking}, true, 1},
 		{"own, unheard for long", scene{own: true, sent: 3, tries: 3, listeners: lacking}, false, 1},
 		{"own, relayed", scene{own: true, confirmed: true, sent: 1, tries: 3, listeners: lacking}, false, 0.97},
-		{"a beacon that few lack", scene{copies: 1, beacon: true, listeners: []listener{{degree: 9}, {degree: 9}}}, false, 0},
-		{"a beacon that many lack", scene{copies: 1, beacon: true, listeners: []listener{{degree: 3}, {degree: 9}}}, true, 0},
-		{"a beacon, sent", scene{sent: 1, beacon: true, listeners: lacking, beyond: []beyond{{degree: 3, blind: true}}}, false, 0.97},
-		{"a beacon in the dark", scene{copies: 1, beacon: true}, true, 1},
 		{"stranded behind a silent one", scene{sent: 1, listeners: lacking, beyond: []beyond{{degree: 3, blind: true}}}, true, 0.97},
 		{"stranded behind one that would be heard", scene{sent: 1, listeners: lacking, beyond: []beyond{{degree: 3}}}, false, 0.97},
 	}

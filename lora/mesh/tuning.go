@@ -14,8 +14,6 @@ type Tuning struct {
 	// Again is what those must be worth to whom a listener should have relayed and
 	// did not, for a second relay, and how much more when the channel is always busy.
 	Again, AgainLoad float64
-	// Beacon is what those who lack a beacon must be worth at least.
-	Beacon float64
 	// Hops a message for everyone goes at once; farther, it goes as repair.
 	Hops int
 	// Received is the chance that a packet is received where it is heard alone,
@@ -46,7 +44,6 @@ func (t Tuning) complete() Tuning {
 	set(&t.WindowLoad, 80)
 	set(&t.Again, 0.5)
 	set(&t.AgainLoad, 15)
-	set(&t.Beacon, 0.75)
 	set(&t.Received, 0.97)
 	set(&t.ReceivedLoad, 0.3)
 	if t.Hops == 0 {
