@@ -12,6 +12,7 @@ const (
 
 	fairMemory   = 10 * time.Minute // in which airtime is forgotten to 1/e
 	fairLeast    = 4                // origins that the air is shared by, at least
+	fairExcess   = 3                // times what others have had on average
 	maxAccounts  = 256
 	accountFaded = 10 * time.Millisecond // too little to count an origin as active
 )
@@ -47,24 +48,29 @@ func (f *fairShare) allow(now time.Time, t Transmission, budget time.Duration) t
 	if a == nil {
 		return 0
 	}
-	active := 0
+	active, total := 0, 0.0
 	for _, other := range f.accounts {
-		if other.fade(now) > accountFaded.Seconds() {
+		if airtime := other.fade(now); airtime > accountFaded.Seconds() {
 			active++
+			total += airtime
 		}
 	}
-	share := budget.Seconds() * fairMemory.Seconds() / Window.Seconds() / float64(max(active, fairLeast))
-	// Two packets always fit, however long they are.
-	room := max(share, 2*t.Airtime.Seconds()) - t.Airtime.Seconds()
+	sharers := float64(max(active, fairLeast))
+	share := budget.Seconds() * fairMemory.Seconds() / Window.Seconds() / sharers
+	// Nobody waits who has had little more than the others, nor for a first
+	// packet and a second, however long they are.
+	others := (total - a.airtime) / (sharers - 1)
+	room := max(share, fairExcess*others, 2*t.Airtime.Seconds()) - t.Airtime.Seconds()
 	if a.airtime <= room {
 		return 0
 	}
 	return time.Duration(fairMemory.Seconds()*math.Log(a.airtime/room)*float64(time.Second)) + time.Millisecond
 }
 
-// record charges the origin of t.
+// record charges the origin of t, unless t is of a class that never waits for
+// a share: who answers much shall not fall silent.
 func (f *fairShare) record(now time.Time, t Transmission) {
-	if t.Airtime <= 0 {
+	if t.Airtime <= 0 || t.Class == ClassAck || t.Class == ClassBeacon {
 		return
 	}
 	if f.accounts == nil {

@@ -259,15 +259,15 @@ func TestFairShareBounded(t *testing.T) {
 	var f fairShare
 	now := start()
 	for i := range uint32(10_000) {
-		f.record(now, Transmission{Airtime: time.Second, Origin: i + 1})
+		f.record(now, Transmission{Airtime: time.Second, Class: ClassDirect, Origin: i + 1})
 	}
 	if len(f.accounts) > maxAccounts+1 {
 		t.Errorf("%d accounts, want at most %d and the strangers'", len(f.accounts), maxAccounts)
 	}
-	if wait := f.allow(now, Transmission{Airtime: time.Second, Origin: 9_999}, time.Hour); wait == 0 {
+	if wait := f.allow(now, Transmission{Airtime: time.Second, Class: ClassDirect, Origin: 9_999}, time.Hour); wait == 0 {
 		t.Error("an origin beyond the table does not share the strangers' account")
 	}
-	f.record(now.Add(3*time.Hour), Transmission{Airtime: time.Second, Origin: 20_000})
+	f.record(now.Add(3*time.Hour), Transmission{Airtime: time.Second, Class: ClassDirect, Origin: 20_000})
 	if len(f.accounts) != 1 {
 		t.Errorf("%d accounts three hours later, want 1", len(f.accounts))
 	}
