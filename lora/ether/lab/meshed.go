@@ -13,13 +13,14 @@ import (
 // air: a modem that listens before it talks, a duty ledger, and a host that
 // stores messages and keeps them over a restart.
 type meshed struct {
-	world  *world
-	node   int
-	mesh   *mesh.Mesh
-	ledger *airtime.Ledger
+	world   *world
+	node    int
+	mesh    *mesh.Mesh
+	airplan *airtime.Plan
 
 	wake    time.Duration // when a tick is planned; 0 when none
 	sending *mesh.Transmit
+	onAir   *mesh.Transmit
 	serial  int // of sending, so that a cancelled one is known
 	ended   bool
 
@@ -33,22 +34,6 @@ const (
 	noiseFloordBm = -114 // of 250 kHz at a noise figure of 6 dB
 )
 
-// reserve is the part of the airtime of an hour that a packet leaves to more
-// urgent ones.
-func reserve(p mesh.Priority) float64 {
-	switch p {
-	case mesh.PriorityAck:
-		return 0
-	case mesh.PriorityDirect:
-		return 0.1
-	case mesh.PriorityBroadcast:
-		return 0.2
-	case mesh.PriorityRepair:
-		return 0.4
-	}
-	return 0.7 // beacons
-}
-
 // genesis is the time at which runs begin.
 var genesis = time.Unix(1_700_000_000, 0)
 
@@ -57,7 +42,7 @@ type host struct {
 	stored   map[packet.ID]bool
 	outgoing map[packet.ID]*message
 	sequence uint32
-	ledger   *airtime.Ledger
+	plan     *airtime.Plan
 	known    []mesh.Packet
 }
 
@@ -66,12 +51,8 @@ func (w *world) host(i int) *host {
 		w.hosts = make([]*host, len(w.station))
 	}
 	if w.hosts[i] == nil {
-		limit := w.Duty
-		if limit == 0 {
-			limit = 1
-		}
 		w.hosts[i] = &host{
-			stored: make(map[packet.ID]bool), outgoing: make(map[packet.ID]*message), ledger: airtime.NewLedger(limit),
+			stored: make(map[packet.ID]bool), outgoing: make(map[packet.ID]*message), plan: w.newPlan(),
 		}
 	}
 	return w.hosts[i]
@@ -82,7 +63,7 @@ func nodeID(i int) uint32 { return uint32(i+1)*0x9E3779B1 | 1<<30 }
 
 func newMeshed(w *world, node int) station {
 	random := rand.New(rand.NewPCG(w.random.Uint64(), uint64(node)))
-	s := &meshed{world: w, node: node, ledger: w.host(node).ledger, delivered: make(map[packet.ID]bool)}
+	s := &meshed{world: w, node: node, airplan: w.host(node).plan, delivered: make(map[packet.ID]bool)}
 	s.mesh = mesh.New(mesh.Config{
 		NodeID: nodeID(node), Epoch: uint16(random.Uint32()), Airtime: w.preset.timeOnAir, Budget: s.budget,
 		Random: random, FloorSNRdB: w.preset.SensitivitydBm - noiseFloordBm, Tuning: w.Tuning, Known: w.host(node).known,
@@ -91,11 +72,6 @@ func newMeshed(w *world, node int) station {
 }
 
 func (s *meshed) now() time.Time { return genesis.Add(s.world.agenda.now) }
-
-func (s *meshed) budget(t mesh.Transmit, now time.Time) time.Duration {
-	_, wait := s.ledger.Allow(now, t.Airtime+time.Duration(reserve(t.Priority)*float64(s.ledger.Budget())))
-	return wait
-}
 
 func (s *meshed) start() {
 	// Nodes are not turned on in the same instant.
@@ -211,6 +187,7 @@ func (s *meshed) listen(serial, window int) {
 		}
 		t := s.sending
 		s.sending = nil
+		s.onAir = t
 		w.transmit(s.node, &t.Packet, t.Airtime, kindOf(&t.Packet))
 	})
 }
@@ -219,9 +196,7 @@ func (s *meshed) sent() {
 	if s.ended {
 		return
 	}
-	log := s.world.air.radios[s.node].log
-	last := log[len(log)-1]
-	s.ledger.Record(s.now(), last.end-last.start)
+	s.record()
 	s.do(s.mesh.Sent(s.now()))
 }
 

@@ -115,6 +115,9 @@ func Run(cfg Config) (Row, error) {
 	if cfg.Period <= 0 || cfg.Duration <= 0 || cfg.Warmup < 0 {
 		return Row{}, fmt.Errorf("period %v, duration %v: want more than none", cfg.Period, cfg.Duration)
 	}
+	if err := cfg.checkLaw(); err != nil {
+		return Row{}, err
+	}
 	w := &world{
 		Config: cfg, preset: cfg.Preset, random: rand.New(rand.NewPCG(cfg.Seed, cfg.Topology.Seed)),
 		relayed: make(map[int]bool), byID: make(map[packet.ID]*message), flooder: -1,
