@@ -16,7 +16,13 @@ func (f *flooder) start()               { f.world.agenda.after(f.world.Warmup, f
 func (f *flooder) stop()                {}
 func (f *flooder) originate(*message)   {}
 func (f *flooder) receive(any, float64) {}
-func (f *flooder) sent()                { f.world.agenda.after(100*time.Millisecond, f.try) }
+
+func (f *flooder) sent() {
+	f.world.agenda.after(100*time.Millisecond, f.try)
+	if f.world.mind != nil {
+		f.world.mind.decide()
+	}
+}
 
 func (f *flooder) try() {
 	w := f.world

@@ -116,7 +116,7 @@ func (s *meshed) enqueue(id packet.ID, m *message) {
 		to = nodeID(m.to)
 	}
 	actions, err := s.mesh.Enqueue(mesh.Message{
-		ID: id, To: to, Payload: make([]byte, payloadBytes), ExpiresAt: genesis.Add(m.at + 24*time.Hour),
+		ID: id, To: to, Payload: make([]byte, payloadBytes), ExpiresAt: genesis.Add(m.at + 24*time.Hour), Attempts: m.attempts,
 	}, s.now())
 	if err == nil {
 		s.do(actions)
@@ -219,7 +219,7 @@ func (s *meshed) stateChanged(c mesh.StateChanged) {
 	if m == nil {
 		return
 	}
-	m.onAir = true
+	m.onAir, m.attempts = true, c.Attempts
 	switch c.State {
 	case mesh.Delivered:
 		s.world.acknowledged(m)

@@ -17,7 +17,7 @@ type mobility struct {
 
 const (
 	powerdBm   = 30
-	areaMetres = 15_000 // nodes stay within, centred on the origin
+	areaMetres = 15_000 // of a side; nodes stay within, centred on the origin
 )
 
 func newMobility(w *world) *mobility {
@@ -60,7 +60,7 @@ func (m *mobility) pause() time.Duration {
 func (m *mobility) step(i int, pace float64) {
 	w := m.world
 	angle, length := 2*math.Pi*w.random.Float64(), pace*w.random.Float64()
-	const edge = areaMetres / 2
+	edge := areaMetres / 2 * math.Sqrt(max(1, float64(len(m.x))/crowd))
 	m.x[i] = min(max(m.x[i]+length*math.Cos(angle), -edge), edge)
 	m.y[i] = min(max(m.y[i]+length*math.Sin(angle), -edge), edge)
 	for j := range m.rssi {

@@ -17,6 +17,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -29,7 +30,7 @@ import (
 type Config struct {
 	Topology *Topology
 	Preset   Preset
-	Policy   string // "fw28" or "ours"
+	Policy   string // "fw28", "ours" or "oracle"
 	Direct   bool   // messages to one node, else to everyone
 	Period   time.Duration
 	Duration time.Duration
@@ -45,6 +46,8 @@ type Config struct {
 	Flooder bool    // one node talks without end
 	Duty    float64 // share of any hour a node may transmit; 0 is no limit
 	Tuning  mesh.Tuning
+
+	loose bool // tests: nodes do not ask the plan
 }
 
 // station is a node by one policy or another.
@@ -65,6 +68,7 @@ type message struct {
 	acked    bool
 	id       packet.ID // ours
 	onAir    bool      // ours: sent at least once
+	attempts int       // ours
 	failed   bool      // its sender was told that it expired
 	targets  []int8
 }
@@ -104,13 +108,18 @@ type world struct {
 	duplicates int
 	flooder    int // node, or -1
 	hosts      []*host
+	mind       *oracle
 	byID       map[packet.ID]*message
 }
 
+// errUnlawful is a node that sent more than Duty allows in some hour: a fault of
+// the mesh or of the airtime plan. Only the baseline, which knows no law, may.
+var errUnlawful = errors.New("a node broke the law")
+
 // Run lets a network live and returns how it fared.
 func Run(cfg Config) (Row, error) {
-	if cfg.Policy != "fw28" && cfg.Policy != "ours" {
-		return Row{}, fmt.Errorf("policy %q: want fw28 or ours", cfg.Policy)
+	if cfg.Policy != "fw28" && cfg.Policy != "ours" && cfg.Policy != "oracle" {
+		return Row{}, fmt.Errorf("policy %q: want fw28, ours or oracle", cfg.Policy)
 	}
 	if cfg.Period <= 0 || cfg.Duration <= 0 || cfg.Warmup < 0 {
 		return Row{}, fmt.Errorf("period %v, duration %v: want more than none", cfg.Period, cfg.Duration)
@@ -135,7 +144,11 @@ func Run(cfg Config) (Row, error) {
 	}
 	w.plan()
 	w.agenda.run(cfg.Warmup + cfg.Duration)
-	return w.row(), nil
+	row := w.row()
+	if w.Duty > 0 && w.Policy != "fw28" && row.HourlyAirtime > 100*w.Duty {
+		return row, fmt.Errorf("run %s: %w: %.2f %% of an hour", row.Name, errUnlawful, row.HourlyAirtime)
+	}
+	return row, nil
 }
 
 // power turns node i on, with nothing in its memory.
@@ -146,6 +159,8 @@ func (w *world) power(i int) {
 		s = newFlooder(w, i)
 	case w.Policy == "fw28":
 		s = newFlooding(w, i)
+	case w.Policy == "oracle":
+		s = newSubject(w, i)
 	default:
 		s = newMeshed(w, i)
 	}

@@ -28,7 +28,7 @@ func run(args []string, out, messages io.Writer) error {
 	flags := flag.NewFlagSet("meshlab", flag.ContinueOnError)
 	flags.SetOutput(messages)
 	var (
-		policy   = flags.String("policy", "ours", "who runs on the nodes: fw28 or ours")
+		policy   = flags.String("policy", "ours", "who runs on the nodes: fw28, ours, or an oracle that knows all (see package lab)")
 		mode     = flags.String("mode", "broadcast", "broadcast or direct")
 		preset   = flags.String("preset", "SF11/250", "SF11/250 or SF9/250")
 		period   = flags.Float64("period", 300, "mean seconds between two messages of a node")
