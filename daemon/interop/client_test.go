@@ -16,6 +16,7 @@ type job struct {
 	torrents  []string // those in it
 	data      string   // where the payload is, or is to be
 	done      string   // gets a line for each download that is complete
+	finds     way      // peers by this besides trackers
 	encrypted bool     // to refuse plaintext
 	utp       bool     // to do without TCP, where the client can; otherwise without uTP
 	measured  bool     // by the benchmark: plaintext, no log that costs time

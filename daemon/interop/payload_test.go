@@ -23,6 +23,7 @@ type payload struct {
 	pieceLength int64
 	files       map[string]int64 // path and size; nil for a single file of size
 	size        int64
+	private     bool
 	mktorrent   bool // made by mktorrent, with a key in the info dictionary that we do not know
 }
 
@@ -58,7 +59,7 @@ func (p payload) make(t *testing.T, dir, tracker string) []byte {
 	if p.mktorrent {
 		return p.byMktorrent(t, root, tracker)
 	}
-	options := metainfo.BuildOptions{PieceLength: p.pieceLength}
+	options := metainfo.BuildOptions{PieceLength: p.pieceLength, Private: p.private}
 	if tracker != "" {
 		options.Trackers = [][]string{{tracker}}
 	}

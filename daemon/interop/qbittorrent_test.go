@@ -13,9 +13,10 @@ const qbittorrentConf = `[LegalNotice]
 Accepted=true
 [BitTorrent]
 Session\BTProtocol=%s
-Session\DHTEnabled=false
-Session\LSDEnabled=false
-Session\PeXEnabled=false
+Session\DHTEnabled=%t
+Session\LSDEnabled=%t
+Session\PeXEnabled=%t
+Session\MultiConnectionsPerIp=%t
 Session\Port=6881
 Session\DefaultSavePath=%s
 Session\QueueingSystemEnabled=false
@@ -50,7 +51,7 @@ func startQBittorrent(t *testing.T, j job) *process {
 	if j.utp {
 		transport = "UTP"
 	}
-	conf := fmt.Sprintf(qbittorrentConf, transport, j.data, encryption, j.doneScript(t))
+	conf := fmt.Sprintf(qbittorrentConf, transport, j.finds == byDHT, j.finds == byLSD, j.finds == byPEX, j.finds == byPEX, j.data, encryption, j.doneScript(t))
 	if err := os.WriteFile(filepath.Join(folder, "qBittorrent.conf"), []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
