@@ -37,7 +37,13 @@ func (b *Bridge) newPlan() error {
 			return err
 		}
 	}
-	return b.plan.Use(b.airSettings())
+	if err := b.plan.Use(b.airSettings()); err != nil {
+		return err
+	}
+	// Boards with our own firmware keep these when we are gone, too.
+	band, _ := b.plan.Band()
+	b.cfg.Settings.DutyCycle, b.cfg.Settings.Dwell = b.plan.Budget().Hours(), band.DwellLimit
+	return nil
 }
 
 func (b *Bridge) airSettings() airtime.Settings {

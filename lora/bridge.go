@@ -122,7 +122,6 @@ func New(cfg Config) (*Bridge, error) {
 	if b.radio, err = parseRadio(cfg); err != nil {
 		return nil, err
 	}
-	b.open = b.radio.open
 	b.clock = airClock{base: time.Now(), speedup: b.radio.speedup}
 	identity, err := loadIdentity(cfg.Store)
 	if err != nil {
@@ -142,6 +141,8 @@ func New(cfg Config) (*Bridge, error) {
 	if err := b.newPlan(); err != nil {
 		return nil, err
 	}
+	b.radio.settings = b.cfg.Settings
+	b.open = b.radio.open
 	b.maxText = min(MaxText, b.plan.MaxPacket()-packet.RoutedOverhead)
 	b.mesh = mesh.New(mesh.Config{
 		NodeID: b.node, Epoch: epoch, Airtime: b.plan.TimeOnAir, Budget: b.budget, Opens: mesh.Opens,
@@ -236,6 +237,9 @@ func (b *Bridge) run(ctx context.Context) error {
 	port := newPort(m)
 	running.Go(func() { port.read(ctx) })
 	running.Go(func() { port.write(ctx) })
+	if s, has := m.(modem.Screen); has {
+		running.Go(func() { b.mirror(ctx, s) })
+	}
 	if companion != nil {
 		running.Go(func() { companion(ctx) })
 	}

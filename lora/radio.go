@@ -56,7 +56,6 @@ func parseRadio(cfg Config) (radio, error) {
 		scheme: scheme, address: address, air: cfg.Air, speedup: 1, settings: cfg.Settings,
 		ether: ether.Config{Loss: cfg.Loss, Speedup: cfg.Speedup, Seed: cfg.Seed},
 	}
-	r.settings.DutyCycle = cfg.DutyLimit // boards of our own keep it when the host is gone, too
 	bad := func(want string) error { return fmt.Errorf("radio %q: want %s", cfg.Radio, want) }
 	switch scheme {
 	case "off", "sim", "native":

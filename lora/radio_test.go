@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 
 	"lorrent/daemon/event"
 	"lorrent/lora/ether"
+	"lorrent/lora/link"
 	"lorrent/lora/modem/boardtest"
 )
 
@@ -154,6 +158,104 @@ func TestMixedBoards(t *testing.T) {
 	await(t, 2*time.Minute, "delivery", func() bool { return b.states()["delivered"] == 1 })
 	if got := append(b.inbox(), a.inbox()...); !slices.Equal(got, []string{"hello", "and back"}) {
 		t.Errorf("inboxes %q", got)
+	}
+	set, stored := near.Radio()
+	if set.DutyCycle != 1000 || stored.Radio != set {
+		t.Errorf("board set to %+v, and without us %+v; want the 10 %% of its band in both", set, stored.Radio)
+	}
+	want := link.Display{Kind: link.DisplayMessage, Text: []byte(FormatNodeID(b.node) + "\x00and back")}
+	await(t, 20*time.Second, "the screen", func() bool { return len(near.Displayed()) > 0 })
+	if got := near.Displayed(); !reflect.DeepEqual(got, []link.Display{want}) {
+		t.Errorf("screen shows %q, want %q", got, want)
+	}
+}
+
+// plugged is a board of some firmware.
+type plugged interface {
+	Path() string
+	Deliver(packet []byte, rssidBm, snrdB float64)
+	Unplug()
+}
+
+// plug makes a board whose packets, link byte included, go to onTransmit.
+func plug(t *testing.T, scheme string, onTransmit func([]byte)) plugged {
+	switch scheme {
+	case "board":
+		return boardtest.NewOwn(t, 160*time.Millisecond, onTransmit)
+	case "rnode":
+		return strippedRNode{boardtest.NewRNode(t, 160*time.Millisecond, func(p []byte) { onTransmit(append([]byte{0xC0}, p...)) })}
+	default:
+		return boardtest.New(t, onTransmit)
+	}
+}
+
+// strippedRNode takes off the link byte, as the firmware does.
+type strippedRNode struct{ *boardtest.RNode }
+
+func (b strippedRNode) Deliver(packet []byte, rssidBm, snrdB float64) {
+	b.RNode.Deliver(packet[1:], rssidBm, snrdB)
+}
+
+// TestReplug pulls the board out while the bridge runs, as its supervisor runs it,
+// and plugs another in: what was sent meanwhile is delivered.
+func TestReplug(t *testing.T) {
+	for _, scheme := range []string{"board", "rnode", "meshcore"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			var near plugged
+			far := boardtest.NewOwn(t, 160*time.Millisecond, func(packet []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				near.Deliver(packet, -91, 4.5)
+			})
+			port := filepath.Join(t.TempDir(), "port")
+			plugIn := func() {
+				b := plug(t, scheme, func(packet []byte) { far.Deliver(packet, -90, 5) })
+				mu.Lock()
+				near = b
+				mu.Unlock()
+				if err := os.Symlink(b.Path(), port); err != nil {
+					t.Fatal(err)
+				}
+			}
+			plugIn()
+			a := newStation(t, nil, func(c *Config) { c.Radio = scheme + ":" + port })
+			b := newStation(t, nil, func(c *Config) { c.Radio = "board:" + far.Path() })
+			introduce(t, a, b)
+			b.run()
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan struct{})
+			defer func() { cancel(); <-ended }()
+			go func() {
+				defer close(ended)
+				for ctx.Err() == nil {
+					_ = a.Run(ctx)
+					select {
+					case <-time.After(100 * time.Millisecond):
+					case <-ctx.Done():
+					}
+				}
+			}()
+			await(t, time.Minute, "the radio", func() bool { return a.Status().Up })
+			a.send(b.node, "before")
+			await(t, time.Minute, "delivery", func() bool { return a.states()["delivered"] == 1 })
+			mu.Lock()
+			gone := near
+			mu.Unlock()
+			gone.Unplug()
+			await(t, time.Minute, "the end of the radio", func() bool { return !a.Status().Up })
+			a.send(b.node, "meanwhile")
+			if err := os.Remove(port); err != nil {
+				t.Fatal(err)
+			}
+			await(t, time.Minute, "an attempt without a board", func() bool { return strings.Contains(a.Status().Error, "no such file") })
+			plugIn()
+			await(t, 2*time.Minute, "delivery", func() bool { return a.states()["delivered"] == 2 })
+			if got := b.inbox(); !slices.Equal(got, []string{"before", "meanwhile"}) {
+				t.Errorf("inbox %q", got)
+			}
+		})
 	}
 }
 

@@ -280,6 +280,23 @@ func (b *ownBoard) State() (s link.State, ok bool) {
 	return s, false
 }
 
+// Screen is a modem whose board may have one.
+type Screen interface {
+	// Show puts something on the screen. Boards without one refuse or forget it.
+	Show(ctx context.Context, d link.Display) error
+}
+
+// Show implements Screen.
+func (b *ownBoard) Show(ctx context.Context, d link.Display) error {
+	if len(d.Text) > link.MaxText {
+		return fmt.Errorf("show text: %d bytes, want %d at most", len(d.Text), link.MaxText)
+	}
+	if err := b.exchange(ctx, d); err != nil {
+		return fmt.Errorf("show text: %w", err)
+	}
+	return nil
+}
+
 // clock relates the board's to the host's.
 type clock struct {
 	mu    sync.Mutex

@@ -205,6 +205,14 @@ func TestOwnLosesAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		between(t, begin, askAgain, askAgain)
+
+		// The answer to a command that was given up is not that to the next.
+		b.Behave(boardtest.OwnBehaviour{Mute: 1})
+		stale := link.Append(nil, link.RadioAnswer{}, m.sequence-1)
+		time.AfterFunc(answerWait/2, func() { b.Write(stale) })
+		if err := m.Configure(t.Context(), testRadio()); err != nil {
+			t.Errorf("Configure took an older answer for its own: %v", err)
+		}
 	})
 }
 
