@@ -41,6 +41,8 @@ type settings struct {
 	LoRa            string   `toml:"lora"`
 	LoRaName        string   `toml:"lora_name"`
 	LoRaRegion      string   `toml:"lora_region"`
+	LoRaCommands    string   `toml:"lora_commands"`
+	LoRaNotify      string   `toml:"lora_notify"`
 	LogLevel        string   `toml:"log_level"`
 	Preallocate     string   `toml:"preallocate"`
 	Encryption      string   `toml:"encryption"`
@@ -82,6 +84,8 @@ func (s *settings) options() []option {
 		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, native, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
 		{flag: "lora-name", text: &s.LoRaName, help: "what this node calls itself on the air, at most 20 bytes"},
 		{flag: "lora-region", text: &s.LoRaRegion, help: "whose law applies to the radio, such as EU868 or US915"},
+		{flag: "lora-commands", text: &s.LoRaCommands, help: "on: obey commands by direct message from contacts that are allowed to; or off"},
+		{flag: "lora-notify", text: &s.LoRaNotify, help: "contact or #channel to tell which torrents are complete"},
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
 		{flag: "preallocate", text: &s.Preallocate, help: "sparse or full"},
 		{flag: "encryption", text: &s.Encryption, help: "of connections to peers: prefer, require or disable"},
@@ -377,6 +381,9 @@ func (s *settings) checkLoRa() error {
 	default:
 		return fmt.Errorf("lora %q: use off, sim, native, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT", s.LoRa)
 	}
+	if s.LoRaCommands != "on" && s.LoRaCommands != "off" {
+		return fmt.Errorf("lora_commands %q: use on or off", s.LoRaCommands)
+	}
 	if _, err := airtime.RegionByName(s.LoRaRegion); err != nil {
 		return fmt.Errorf("lora_%w", err)
 	}
@@ -408,6 +415,7 @@ func defaults(env func(string) (string, bool)) settings {
 		RPC:             []string{"unix:" + rpc.SocketPaths()[0]},
 		LoRa:            "sim",
 		LoRaRegion:      "EU868",
+		LoRaCommands:    "off",
 		LogLevel:        "info",
 		Preallocate:     "sparse",
 		Encryption:      "prefer",

@@ -186,6 +186,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	root.Add(vital{service{"engine", d.engine.Run}, failure})
 	root.Add(vital{service{"rpc", d.rpc.Run}, failure})
 	root.Add(service{"watchdog", d.watch})
+	if d.cfg.LoRaCommands == "on" || d.cfg.LoRaNotify != "" {
+		root.Add(service{"radio desk", d.desk().run})
+	}
 
 	d.log.Info().Str("version", version).Str("listen", d.engine.Stats().ListenAddress).Strs("rpc", d.cfg.RPC).
 		Str("lora", d.cfg.LoRa).Int("torrents", d.engine.Stats().Torrents).Msg("started")
@@ -202,6 +205,15 @@ func (d *daemon) serve(ctx context.Context) error {
 		return nil // asked to end
 	}
 	return err
+}
+
+// desk is what torrents and the radio have to do with each other.
+func (d *daemon) desk() *desk {
+	return &desk{
+		engine: d.engine, radio: d.bridge, events: d.events, commands: d.cfg.LoRaCommands == "on", notify: d.cfg.LoRaNotify,
+		free:   d.info().FreeBytes,
+		failed: func(err error) { d.log.Warn().Err(err).Msg("radio desk") },
+	}
 }
 
 // hook logs what the supervisors see. A radio may be away for days and is tried

@@ -171,6 +171,14 @@ func (b *Bridge) AllowCommands(who string, allowed bool) (Contact, error) {
 	return b.editContact(who, "commands", func(p *storage.Peer) { p.Commands = allowed })
 }
 
+// MayCommand says whether the user has allowed a node to command this daemon.
+func (b *Bridge) MayCommand(node uint32) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.peers[node]
+	return p.Contact && p.Commands
+}
+
 // RemoveContact forgets a node and its key. Its messages stay.
 func (b *Bridge) RemoveContact(who string) error {
 	target, err := b.Resolve(who)

@@ -123,6 +123,7 @@ func (b *Bridge) accept(d mesh.Deliver, opened keyring.Opened) []mesh.Action {
 		}
 		b.cfg.Events.Publish(event.MessageReceived{
 			ID: m.ID, From: FormatNodeID(m.From), To: FormatNodeID(m.To), Channel: b.channelName(m.Channel), Text: m.Text,
+			Late: window != nil && window.verdict != packet.Fresh,
 		})
 		if p.Type == mesh.Routed {
 			if err := b.remember(opened.Peer); err != nil {

@@ -17,6 +17,8 @@ const maxWindows = 256
 type replayWindow struct {
 	name   string
 	replay *packet.Replay
+	// verdict is what the window said of the packet.
+	verdict packet.Verdict
 }
 
 // window returns the replay window of a message's source as it is to be kept
@@ -32,7 +34,7 @@ func (b *Bridge) window(p mesh.Packet, opened keyring.Opened) (*replayWindow, []
 	if err != nil {
 		return nil, nil, err
 	}
-	w.replay = replay
+	w.replay, w.verdict = replay, replay.Check(p.ID.Epoch, p.ID.Sequence)
 	w.replay.Accept(p.ID.Epoch, p.ID.Sequence)
 	state, err := w.replay.MarshalBinary()
 	if err != nil {

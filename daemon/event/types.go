@@ -64,6 +64,9 @@ type (
 		// proven.
 		Channel string `json:"channel,omitempty"`
 		Text    string `json:"text"`
+		// Late is a message so far behind others of its sender that only the store
+		// can tell that it is new: nothing that must not happen twice comes of it.
+		Late bool `json:"late,omitempty"`
 	}
 	// MessageState says that a message of ours moved on: "queued", "sent",
 	// "delivered", "expired" or "failed".
