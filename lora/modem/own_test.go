@@ -58,7 +58,7 @@ func TestOwn(t *testing.T) {
 		}
 	}
 	m.Close()
-	m = mustOpen(t, func() (Modem, error) { return openOwn(t, b, radio) })
+	mustOpen(t, func() (Modem, error) { return openOwn(t, b, radio) })
 	if _, stored := b.Radio(); stored.Generation != 1 {
 		t.Errorf("the same settings were stored again: generation %d", stored.Generation)
 	}
