@@ -18,6 +18,7 @@ import (
 
 	"lorrent/daemon/torrent"
 	"lorrent/daemon/torrent/limit"
+	"lorrent/daemon/torrent/outbound"
 	"lorrent/lora/airtime"
 	"lorrent/lora/packet"
 	"lorrent/rpc"
@@ -51,6 +52,9 @@ type settings struct {
 	DHT             string   `toml:"dht"`
 	DHTBootstrap    []string `toml:"dht_bootstrap"`
 	LSD             string   `toml:"lsd"`
+	Bind            string   `toml:"bind"`
+	Proxy           string   `toml:"proxy"`
+	DSCP            int      `toml:"dscp"`
 	MaxPeers        int      `toml:"max_peers"`
 	PeersPerTorrent int      `toml:"max_peers_per_torrent"`
 	UploadSlots     int      `toml:"upload_slots"`
@@ -94,6 +98,9 @@ func (s *settings) options() []option {
 		{flag: "dht", text: &s.DHT, help: "find peers in the distributed hash table: on, off or read-only"},
 		{flag: "dht-bootstrap", list: &s.DHTBootstrap, help: "HOST:PORT of a node to begin with; may be repeated, \"\" is none"},
 		{flag: "lsd", text: &s.LSD, help: "find peers on the local network: on or off"},
+		{flag: "bind", text: &s.Bind, help: "interface or address that all traffic of torrents uses, and no other"},
+		{flag: "proxy", text: &s.Proxy, help: "for torrents: socks5://[USER:PASSWORD@]HOST:PORT or http://…"},
+		{flag: "dscp", number: &s.DSCP, help: "mark of packets to peers and trackers, 0 to 63"},
 		{flag: "max-peers", number: &s.MaxPeers, help: "connections in all"},
 		{flag: "max-peers-per-torrent", number: &s.PeersPerTorrent, help: "connections of one torrent"},
 		{flag: "upload-slots", number: &s.UploadSlots, help: "peers of one torrent served at a time"},
@@ -162,6 +169,7 @@ type config struct {
 	allocate  disk.Mode
 	encrypt   torrent.Encryption
 	transport torrent.Transport
+	out       *outbound.Way
 	buffer    int64
 	speed     torrent.Speed
 	dht       torrent.DHTMode
@@ -281,6 +289,9 @@ func (s *settings) check() (*config, error) {
 	}
 	if c.transport, known = transports[s.UTP]; !known {
 		return nil, fmt.Errorf("utp %q: use prefer-tcp, only or off", s.UTP)
+	}
+	if c.out, err = outbound.New(outbound.Config{Bind: s.Bind, Proxy: s.Proxy, DSCP: s.DSCP}); err != nil {
+		return nil, err
 	}
 	if s.PortMapping != "on" && s.PortMapping != "off" {
 		return nil, fmt.Errorf("port_mapping %q: use on or off", s.PortMapping)

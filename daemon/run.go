@@ -97,6 +97,7 @@ func (d *daemon) open() (err error) {
 		Allocate:           d.cfg.allocate,
 		Encryption:         d.cfg.encrypt,
 		Transport:          d.cfg.transport,
+		Out:                d.cfg.out,
 		PortMapping:        d.cfg.PortMapping == "on",
 		DHT:                d.cfg.dht,
 		DHTBootstrap:       d.cfg.DHTBootstrap,
@@ -137,6 +138,7 @@ func (d *daemon) openRPC() (err error) {
 		TokenFile:     d.cfg.RPCTokenFile,
 		AllowedHosts:  d.cfg.RPCAllowedHosts,
 		DownloadRoots: d.cfg.DownloadRoots,
+		Out:           d.cfg.out,
 		Shutdown:      d.stop,
 		Log:           d.log,
 	})

@@ -31,13 +31,13 @@ type datagrams struct {
 
 // openPort opens the peer port for TCP and UDP. When the address names port 0,
 // the number is one that both have free.
-func openPort(address string) (net.Listener, *net.UDPConn, error) {
+func openPort(sockets *net.ListenConfig, address string) (net.Listener, *net.UDPConn, error) {
 	for attempt := 1; ; attempt++ {
-		l, err := net.Listen("tcp", address)
+		l, err := sockets.Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return nil, nil, err
 		}
-		conn, err := listenPacket(address, l.Addr().(*net.TCPAddr).Port)
+		conn, err := listenPacket(sockets, address, l.Addr().(*net.TCPAddr).Port)
 		if err == nil {
 			return l, conn, nil
 		}
@@ -49,12 +49,12 @@ func openPort(address string) (net.Listener, *net.UDPConn, error) {
 	}
 }
 
-func listenPacket(address string, port int) (*net.UDPConn, error) {
+func listenPacket(sockets *net.ListenConfig, address string, port int) (*net.UDPConn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := net.ListenPacket("udp", net.JoinHostPort(host, fmt.Sprint(port)))
+	conn, err := sockets.ListenPacket(context.Background(), "udp", net.JoinHostPort(host, fmt.Sprint(port)))
 	if err != nil {
 		return nil, err
 	}

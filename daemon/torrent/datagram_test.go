@@ -84,7 +84,7 @@ func TestPortIsBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if l, _, err := openPort(conn.LocalAddr().String()); err == nil {
+	if l, _, err := openPort(new(net.ListenConfig), conn.LocalAddr().String()); err == nil {
 		l.Close()
 		t.Error("opened a port that is in use")
 	} else if !strings.Contains(err.Error(), "udp") {

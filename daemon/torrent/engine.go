@@ -30,6 +30,7 @@ import (
 
 	"lorrent/daemon/event"
 	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/outbound"
 	"lorrent/daemon/torrent/piece"
 	"lorrent/daemon/torrent/portmap"
 	"lorrent/daemon/torrent/tracker"
@@ -57,7 +58,8 @@ type Config struct {
 	Allocate    disk.Mode // how space is set aside
 	Encryption  Encryption
 	Transport   Transport
-	PortMapping bool // ask the router to let peers in
+	Out         *outbound.Way // which way traffic leaves; nil is whatever way there is
+	PortMapping bool          // ask the router to let peers in
 
 	DHT          DHTMode
 	DHTBootstrap []string // HOST:PORT of nodes to begin with
@@ -153,6 +155,7 @@ type Engine struct {
 	throttle  *throttle
 	trackers  *tracker.Client
 	web       *webseed.Client
+	out       *outbound.Way
 	mapper    *portmap.Mapper // nil when it is off
 	dials     semaphore
 	fallbacks semaphore // dials over uTP after TCP has failed
@@ -206,6 +209,12 @@ func New(cfg Config) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, err
 	}
+	if e.out = cfg.Out; e.out == nil {
+		e.out, _ = outbound.New(outbound.Config{}) // nothing in it can be wrong
+	}
+	if e.out.Proxied() {
+		e.cfg.Transport = OnlyTCP // uTP would go past the proxy
+	}
 	if err := e.listen(); err != nil {
 		return nil, err
 	}
@@ -214,8 +223,13 @@ func New(cfg Config) (*Engine, error) {
 		e.Close()
 		return nil, err
 	}
-	e.trackers = tracker.NewClient(tracker.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
-	e.web = webseed.NewClient(webseed.ClientConfig{UserAgent: "lorrent/" + cfg.Version})
+	e.trackers = tracker.NewClient(tracker.ClientConfig{
+		UserAgent: "lorrent/" + cfg.Version, Dial: e.out.Dial, Lookup: e.out.Lookup,
+		Packets: func(ctx context.Context, network string) (tracker.PacketConn, error) {
+			return e.out.Packets(ctx, network)
+		},
+	})
+	e.web = webseed.NewClient(webseed.ClientConfig{UserAgent: "lorrent/" + cfg.Version, Dial: e.out.Dial, Lookup: e.out.Lookup, Resolves: e.out.Proxied()})
 	return e, nil
 }
 

@@ -21,7 +21,7 @@ const maxHandshakes = 128 // incoming ones under way, over each transport
 // listen opens the peer port: TCP and UDP on the same number, IPv4 and IPv6
 // when the host is empty.
 func (e *Engine) listen() error {
-	l, conn, err := openPort(e.cfg.Listen)
+	l, conn, err := openPort(e.out.Sockets(), e.out.Listen(e.cfg.Listen))
 	if err != nil {
 		return fmt.Errorf("listen for peers on %q: %w", e.cfg.Listen, err)
 	}

@@ -11,11 +11,11 @@ import (
 // off or nobody outside could reach us anyway.
 func (e *Engine) mapPort() {
 	host, _, err := net.SplitHostPort(e.cfg.Listen)
-	if a, literal := netip.ParseAddr(host); err != nil || !e.cfg.PortMapping || host == "localhost" || literal == nil && a.IsLoopback() {
+	if a, literal := netip.ParseAddr(host); err != nil || !e.cfg.PortMapping || e.out.Proxied() || host == "localhost" || literal == nil && a.IsLoopback() {
 		return
 	}
 	e.mapper = portmap.New(portmap.Config{
-		Port: uint16(e.port), Name: "lorrent",
+		Port: uint16(e.port), Name: "lorrent", Interface: e.out.Interface(),
 		Changed: func(s portmap.Status) {
 			if s.Error != "" {
 				e.log.Warn().Str("reason", s.Error).Msg("the router does not map our port")

@@ -60,7 +60,7 @@ func (e *Engine) connect(ctx context.Context, transport string, addr netip.AddrP
 	if transport == overUTP {
 		conn, err = e.udp.utp.Dial(ctx, addr)
 	} else {
-		conn, err = new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+		conn, err = e.out.Dial(ctx, "tcp", addr.String())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnreachable, err)

@@ -25,7 +25,7 @@ const (
 // network. A server of the internet may not: once an answer has come from a
 // public address, a redirect to a private one is refused, whatever its name,
 // as the address is looked at when the connection is made.
-func fetch(ctx context.Context, address string) ([]byte, error) {
+func fetch(ctx context.Context, address string, out Way) ([]byte, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
@@ -37,7 +37,7 @@ func fetch(ctx context.Context, address string) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	data, err := new(fetcher).get(ctx, u)
+	data, err := (&fetcher{out: out}).get(ctx, u)
 	if err == nil {
 		return data, nil
 	}
@@ -55,14 +55,14 @@ func fetch(ctx context.Context, address string) ([]byte, error) {
 
 // fetcher is the state of one fetch, used by one request after the other.
 type fetcher struct {
+	out    Way  // nil for whatever way there is
 	here   bool // the connection in use goes to a public address
 	public bool // a public address has answered
 }
 
 func (f *fetcher) get(ctx context.Context, u *url.URL) ([]byte, error) {
-	dialer := net.Dialer{Timeout: 10 * time.Second, Control: f.checkDial}
 	transport := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            f.dial,
 		TLSHandshakeTimeout:    10 * time.Second,
 		DisableKeepAlives:      true, // each hop is dialled, and so checked
 		MaxResponseHeaderBytes: 64 << 10,
@@ -98,6 +98,34 @@ func (f *fetcher) checkRedirect(req *http.Request, via []*http.Request) error {
 		return fmt.Errorf("redirect to scheme %q", clip(req.URL.Scheme, 20))
 	}
 	return nil
+}
+
+// Way is how connections leave the machine. What Lookup gives is for Dial.
+type Way interface {
+	Lookup(ctx context.Context, network, host string) ([]netip.Addr, error)
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (f *fetcher) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if f.out == nil {
+		return (&net.Dialer{Timeout: 10 * time.Second, Control: f.checkDial}).DialContext(ctx, network, address)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := f.out.Lookup(ctx, "ip", host)
+	for _, a := range addrs {
+		at := net.JoinHostPort(a.String(), port)
+		if err = f.checkDial(network, at, nil); err != nil {
+			return nil, err
+		}
+		var conn net.Conn
+		if conn, err = f.out.Dial(ctx, network, at); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
 }
 
 func (f *fetcher) checkDial(_, address string, _ syscall.RawConn) error {

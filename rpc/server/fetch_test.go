@@ -73,7 +73,7 @@ func TestFetch(t *testing.T) {
 			if strings.HasPrefix(tt.path, "/drip") {
 				defer time.AfterFunc(100*time.Millisecond, cancel).Stop()
 			}
-			data, err := fetch(ctx, srv.URL+tt.path)
+			data, err := fetch(ctx, srv.URL+tt.path, nil)
 			if tt.says != "" {
 				wantError(t, err, rpc.CodeFetch, tt.says)
 				if strings.Contains(err.Error(), "hunter2") {
@@ -85,7 +85,7 @@ func TestFetch(t *testing.T) {
 		})
 	}
 	srv.Close()
-	_, err := fetch(t.Context(), srv.URL)
+	_, err := fetch(t.Context(), srv.URL, nil)
 	wantError(t, err, rpc.CodeFetch, "refused")
 }
 

@@ -56,6 +56,7 @@ type Config struct {
 	AllowedHosts []string
 	// DownloadRoots are the folders in which clients may put torrents, and
 	// their subfolders; anywhere when empty.
+	Out           Way // how a url is fetched; nil is whatever way the host has
 	DownloadRoots []string
 
 	// Shutdown starts the end of the daemon and returns. It is called after
@@ -173,7 +174,7 @@ func newServer(cfg Config, l limits) (*Server, error) {
 // services are the receivers of all methods, by the name in front of the dot.
 func services(cfg Config, l limits) map[string]any {
 	return map[string]any{
-		"Torrent": &TorrentService{engine: cfg.Engine, roots: cfg.DownloadRoots},
+		"Torrent": &TorrentService{engine: cfg.Engine, out: cfg.Out, roots: cfg.DownloadRoots},
 		"Message": &MessageService{lora: cfg.LoRa},
 		"LoRa":    &LoRaService{lora: cfg.LoRa},
 		"Event":   &EventService{events: cfg.Events, maxPoll: l.maxPoll, polls: make(chan struct{}, l.maxPolls)},

@@ -35,6 +35,7 @@ type Engine interface {
 // TorrentService answers Torrent.*.
 type TorrentService struct {
 	engine Engine
+	out    Way      // by which url is fetched
 	roots  []string // clients may put torrents only below these, if any
 }
 
@@ -75,12 +76,12 @@ func (s *TorrentService) source(ctx context.Context, args *rpc.TorrentAddArgs) (
 	if magnet.Is(args.URL) && args.Path == "" && len(args.Metainfo) == 0 {
 		return func(o torrent.AddOptions) (torrent.Status, bool, error) { return s.engine.AddMagnet(ctx, args.URL, o) }, nil
 	}
-	data, err := readTorrent(ctx, args)
+	data, err := s.readTorrent(ctx, args)
 	return func(o torrent.AddOptions) (torrent.Status, bool, error) { return s.engine.Add(ctx, data, o) }, err
 }
 
 // readTorrent fetches the .torrent from wherever the arguments say.
-func readTorrent(ctx context.Context, args *rpc.TorrentAddArgs) ([]byte, error) {
+func (s *TorrentService) readTorrent(ctx context.Context, args *rpc.TorrentAddArgs) ([]byte, error) {
 	given := 0
 	for _, is := range []bool{len(args.Metainfo) > 0, args.Path != "", args.URL != ""} {
 		if is {
@@ -93,7 +94,7 @@ func readTorrent(ctx context.Context, args *rpc.TorrentAddArgs) ([]byte, error) 
 	case args.Path != "":
 		return readPath(args.Path)
 	case args.URL != "":
-		return fetch(ctx, args.URL)
+		return fetch(ctx, args.URL, s.out)
 	}
 	return args.Metainfo, nil
 }

@@ -31,6 +31,20 @@ type ClientConfig struct {
 	MaxReplyBytes int64         // of an HTTP body, unpacked; default 2 MiB
 	LocalAddr     netip.Addr    // to send from; restricts the client to its family
 	Family        Family        // default AnyFamily
+
+	// How to connect, resolve names and open UDP sockets ("udp4", "udp6"); nil
+	// is as the host does.
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Lookup  func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	Packets func(ctx context.Context, network string) (PacketConn, error)
+}
+
+// PacketConn is what Client needs of a UDP socket. A sender that the socket
+// cannot name, because a proxy resolved it, is the zero AddrPort.
+type PacketConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	Close() error
 }
 
 // Client talks to trackers. Its methods may be called concurrently.
@@ -77,6 +91,9 @@ func NewClient(cfg ClientConfig) *Client {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.dial = c.dialTCP
+	if cfg.Lookup != nil {
+		c.lookup = cfg.Lookup
+	}
 	c.http = newHTTPClient(c)
 	return c
 }

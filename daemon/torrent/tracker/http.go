@@ -354,6 +354,11 @@ func (c *Client) dialRoute(dialCtx context.Context, _, address string) (net.Conn
 // dialTCP connects from the configured local address. The first of several
 // addresses must leave time for the next.
 func (c *Client) dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	if c.cfg.Dial != nil {
+		ctx, cancel := context.WithTimeout(ctx, c.cfg.HTTPTimeout/2)
+		defer cancel()
+		return c.cfg.Dial(ctx, "tcp", addr.String())
+	}
 	d := net.Dialer{Timeout: c.cfg.HTTPTimeout / 2}
 	if c.cfg.LocalAddr.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.cfg.LocalAddr, 0))

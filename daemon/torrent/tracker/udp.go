@@ -56,7 +56,7 @@ var errTimeout = errors.New("no answer")
 // connects first where no fresh connection id is known, and repeats with a
 // doubled wait until the attempts are used up.
 func (c *Client) askUDP(ctx context.Context, addr netip.AddrPort, want action, build func(b []byte, connID uint64, tid uint32) []byte) ([]byte, error) {
-	s, err := c.socket(familyOf(addr.Addr()))
+	s, err := c.socket(ctx, familyOf(addr.Addr()))
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (c *Client) forget(addr netip.AddrPort) {
 
 // socket returns the family's socket, which all torrents share. It opens one
 // when there is none or when the last one broke.
-func (c *Client) socket(family Family) (*udpSocket, error) {
+func (c *Client) socket(ctx context.Context, family Family) (*udpSocket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.sockets[family]; s != nil {
@@ -145,7 +145,13 @@ func (c *Client) socket(family Family) (*udpSocket, error) {
 	if c.cfg.LocalAddr.IsValid() {
 		local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.cfg.LocalAddr, 0))
 	}
-	conn, err := net.ListenUDP(network, local)
+	var conn PacketConn
+	var err error
+	if c.cfg.Packets != nil {
+		conn, err = c.cfg.Packets(ctx, network)
+	} else {
+		conn, err = net.ListenUDP(network, local)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open UDP socket: %w", err)
 	}
@@ -157,7 +163,7 @@ func (c *Client) socket(family Family) (*udpSocket, error) {
 
 // udpSocket is a socket with the goroutine that reads it.
 type udpSocket struct {
-	conn *net.UDPConn
+	conn PacketConn
 	done chan struct{} // closed when read has ended
 	err  error         // why; set before done is closed
 
@@ -197,7 +203,7 @@ func (s *udpSocket) read() {
 		x := s.pending[tid]
 		s.mu.Unlock()
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		if x == nil || x.addr != from {
+		if x == nil || from.Addr().IsValid() && x.addr != from {
 			continue
 		}
 		select {

@@ -31,6 +31,8 @@ type ClientConfig struct {
 	// Dial connects; nil is a plain connection. It gets literal addresses,
 	// unless Resolves is set.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup resolves names, as net.Resolver's LookupNetIP, which nil stands for.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// Resolves says that Dial, as a proxy does, takes host names.
 	Resolves bool
 }
@@ -54,7 +56,10 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
-	c := &Client{cfg: cfg, lookup: net.DefaultResolver.LookupNetIP}
+	if cfg.Lookup == nil {
+		cfg.Lookup = net.DefaultResolver.LookupNetIP
+	}
+	c := &Client{cfg: cfg, lookup: cfg.Lookup}
 	for floor := range c.transports {
 		c.transports[floor] = &http.Transport{
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
