@@ -55,6 +55,7 @@ type settings struct {
 	Bind            string   `toml:"bind"`
 	Proxy           string   `toml:"proxy"`
 	DSCP            int      `toml:"dscp"`
+	Blocklist       string   `toml:"blocklist"`
 	MaxPeers        int      `toml:"max_peers"`
 	PeersPerTorrent int      `toml:"max_peers_per_torrent"`
 	UploadSlots     int      `toml:"upload_slots"`
@@ -101,6 +102,7 @@ func (s *settings) options() []option {
 		{flag: "bind", text: &s.Bind, help: "interface or address that all traffic of torrents uses, and no other"},
 		{flag: "proxy", text: &s.Proxy, help: "for torrents: socks5://[USER:PASSWORD@]HOST:PORT or http://…"},
 		{flag: "dscp", number: &s.DSCP, help: "mark of packets to peers and trackers, 0 to 63"},
+		{flag: "blocklist", text: &s.Blocklist, help: "file or URL of addresses to stay away from (P2P, DAT or CIDR, may be gzipped)"},
 		{flag: "max-peers", number: &s.MaxPeers, help: "connections in all"},
 		{flag: "max-peers-per-torrent", number: &s.PeersPerTorrent, help: "connections of one torrent"},
 		{flag: "upload-slots", number: &s.UploadSlots, help: "peers of one torrent served at a time"},

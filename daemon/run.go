@@ -98,6 +98,8 @@ func (d *daemon) open() (err error) {
 		Encryption:         d.cfg.encrypt,
 		Transport:          d.cfg.transport,
 		Out:                d.cfg.out,
+		Blocklist:          d.cfg.Blocklist,
+		BlocklistCache:     filepath.Join(d.cfg.StateDir, "blocklist"),
 		PortMapping:        d.cfg.PortMapping == "on",
 		DHT:                d.cfg.dht,
 		DHTBootstrap:       d.cfg.DHTBootstrap,

@@ -29,6 +29,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/blocklist"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/outbound"
 	"lorrent/daemon/torrent/piece"
@@ -49,17 +50,19 @@ var (
 
 // Config is what an engine needs. Zero numbers mean the defaults below.
 type Config struct {
-	Listen      string // HOST:PORT for peers; an empty host is IPv4 and IPv6
-	DownloadDir string // for torrents that name no other
-	Store       *storage.DB
-	Events      *event.Ring
-	Log         zerolog.Logger
-	Version     string    // of this program, told to peers and trackers
-	Allocate    disk.Mode // how space is set aside
-	Encryption  Encryption
-	Transport   Transport
-	Out         *outbound.Way // which way traffic leaves; nil is whatever way there is
-	PortMapping bool          // ask the router to let peers in
+	Listen         string // HOST:PORT for peers; an empty host is IPv4 and IPv6
+	DownloadDir    string // for torrents that name no other
+	Store          *storage.DB
+	Events         *event.Ring
+	Log            zerolog.Logger
+	Version        string    // of this program, told to peers and trackers
+	Allocate       disk.Mode // how space is set aside
+	Encryption     Encryption
+	Transport      Transport
+	Blocklist      string        // file or URL of addresses to stay away from
+	BlocklistCache string        // file that keeps what came from a URL
+	Out            *outbound.Way // which way traffic leaves; nil is whatever way there is
+	PortMapping    bool          // ask the router to let peers in
 
 	DHT          DHTMode
 	DHTBootstrap []string // HOST:PORT of nodes to begin with
@@ -156,7 +159,8 @@ type Engine struct {
 	trackers  *tracker.Client
 	web       *webseed.Client
 	out       *outbound.Way
-	mapper    *portmap.Mapper // nil when it is off
+	blocklist *blocklist.Keeper // nil when there is none
+	mapper    *portmap.Mapper   // nil when it is off
 	dials     semaphore
 	fallbacks semaphore // dials over uTP after TCP has failed
 	announces semaphore
@@ -214,6 +218,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if e.out.Proxied() {
 		e.cfg.Transport = OnlyTCP // uTP would go past the proxy
+	}
+	if err := e.loadBlocklist(); err != nil {
+		return nil, err
 	}
 	if err := e.listen(); err != nil {
 		return nil, err
@@ -284,6 +291,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 			failed <- err
 		})
+	}
+	if e.blocklist != nil {
+		wg.Go(func() { e.blocklist.Run(ctx) })
 	}
 	if e.mapper != nil {
 		wg.Go(func() { e.mapper.Run(ctx) })

@@ -25,7 +25,7 @@ func (e *Engine) listen() error {
 	if err != nil {
 		return fmt.Errorf("listen for peers on %q: %w", e.cfg.Listen, err)
 	}
-	deny := e.cfg.denyUTP
+	deny := func(a netip.AddrPort) bool { return e.blocked(a.Addr()) || e.cfg.denyUTP != nil && e.cfg.denyUTP(a) }
 	if e.cfg.Transport == OnlyTCP {
 		deny = func(netip.AddrPort) bool { return true }
 	}
@@ -125,6 +125,10 @@ func (in *incoming) hear() (err error) {
 // welcome reads a stranger's handshake, answers it if we have the torrent, and
 // hands the connection to it.
 func (e *Engine) welcome(ctx context.Context, conn net.Conn) {
+	if e.blocked(addrOf(conn).Addr()) {
+		conn.Close()
+		return
+	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	in, t, err := e.greet(conn)
 	if !stop() {

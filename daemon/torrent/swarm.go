@@ -74,7 +74,7 @@ func (s *session) learn(addrs []netip.AddrPort, source string) {
 func (s *session) note(addrs []netip.AddrPort, source string) {
 	for _, a := range addrs {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] {
+		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] || s.e.blocked(a.Addr()) {
 			continue
 		}
 		if _, known := s.swarm.candidates[a]; known || len(s.swarm.candidates) >= maxCandidates {

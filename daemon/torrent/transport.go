@@ -35,6 +35,9 @@ const maxFallbacks = 32
 // may get one.
 var errUnreachable = errors.New("peer cannot be reached")
 
+// errBlocked says that a peer's address is on the blocklist.
+var errBlocked = errors.New("peer is on the blocklist")
+
 // attempts are the transports to call a peer over, in their order. utp says
 // that it was reached over uTP, and not over TCP, last time.
 func (p Transport) attempts(utp bool) []string {
@@ -51,6 +54,9 @@ func (p Transport) attempts(utp bool) []string {
 
 // connect calls a peer.
 func (e *Engine) connect(ctx context.Context, transport string, addr netip.AddrPort) (conn net.Conn, err error) {
+	if e.blocked(addr.Addr()) {
+		return nil, errBlocked
+	}
 	timeout := e.cfg.dialTimeout
 	if transport == overUTP {
 		timeout = e.cfg.utpTimeout
