@@ -538,3 +538,47 @@ func TestUnknownPeersAndPiecesAreIgnored(t *testing.T) {
 		t.Error("a peer without pieces is of use")
 	}
 }
+
+// A peer that long runs are cheap for gets pieces that follow each other, as
+// long as none is rarer.
+func TestRunsOfPieces(t *testing.T) {
+	p := newPicker(64, 0)
+	p.AddPeer(1)
+	p.PeerHaveAll(1)
+	follows := 0
+	last := int32(-2)
+	for range 20 {
+		for _, b := range p.Pick(1, 1, Mode{Run: true}, nil) {
+			if b.Piece == last+1 {
+				follows++
+			}
+			last = b.Piece
+			for _, rest := range p.Pick(1, 100, Mode{Run: true}, nil) {
+				if rest.Piece == last+1 {
+					follows++
+				}
+				last = rest.Piece
+			}
+		}
+	}
+	if follows < 30 {
+		t.Errorf("%d pieces followed the one before, of 64", follows)
+	}
+	// A rarer piece comes first.
+	p = newPicker(64, 5) // no random pieces at the beginning
+	for id := PeerID(1); id <= 3; id++ {
+		p.AddPeer(id)
+	}
+	p.PeerHaveAll(1)
+	for i := range 64 {
+		if i != 40 {
+			p.PeerHave(2, i)
+		}
+	}
+	if b := p.Pick(1, 1, Mode{Run: true}, nil); len(b) != 1 || b[0].Piece != 40 {
+		t.Errorf("picked %v, not the rarest", b)
+	}
+	if b := p.Pick(1, 200, Mode{Run: true}, nil); len(b) == 0 {
+		t.Error("nothing more is picked")
+	}
+}
