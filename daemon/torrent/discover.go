@@ -75,7 +75,7 @@ func (e *Engine) openDiscovery() (err error) {
 	if err != nil {
 		e.log.Warn().Err(err).Msg("the nodes of the DHT are not remembered")
 	}
-	cfg := dht.Config{Bootstrap: e.cfg.DHTBootstrap, ReadOnly: e.cfg.DHT == DHTReadOnly, Saved: saved, Log: e.log}
+	cfg := dht.Config{Bootstrap: e.cfg.DHTBootstrap, ReadOnly: e.cfg.DHT == DHTReadOnly, Saved: saved, Log: e.log, Lookup: e.out.Lookup}
 	if t := e.udp.dht4; t != nil {
 		cfg.IPv4 = t
 	}

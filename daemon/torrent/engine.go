@@ -216,8 +216,11 @@ func New(cfg Config) (*Engine, error) {
 	if e.out = cfg.Out; e.out == nil {
 		e.out, _ = outbound.New(outbound.Config{}) // nothing in it can be wrong
 	}
-	if e.out.Proxied() {
-		e.cfg.Transport = OnlyTCP // uTP would go past the proxy
+	if e.out.Proxied() { // what these say would go past the proxy
+		e.cfg.Transport, e.cfg.DHT = OnlyTCP, DHTOff
+	}
+	if e.out.Limited() { // the local network is on another way
+		e.cfg.LSD = false
 	}
 	if err := e.loadBlocklist(); err != nil {
 		return nil, err

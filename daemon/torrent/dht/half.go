@@ -180,7 +180,7 @@ func (h *half) knows(a netip.AddrPort) bool {
 func (h *half) bootstrap(ctx context.Context) {
 	for _, name := range h.node.cfg.Bootstrap {
 		h.node.spawn(func() {
-			for _, a := range resolve(ctx, name, h.v6) {
+			for _, a := range h.resolve(ctx, name) {
 				h.try(ctx, a)
 			}
 		})
@@ -188,7 +188,7 @@ func (h *half) bootstrap(ctx context.Context) {
 }
 
 // resolve finds the addresses of a HOST:PORT that are of a family.
-func resolve(ctx context.Context, name string, v6 bool) (list []netip.AddrPort) {
+func (h *half) resolve(ctx context.Context, name string) (list []netip.AddrPort) {
 	host, port, err := net.SplitHostPort(name)
 	if err != nil {
 		return nil
@@ -200,10 +200,14 @@ func resolve(ctx context.Context, name string, v6 bool) (list []netip.AddrPort) 
 		return nil
 	}
 	network := "ip4"
-	if v6 {
+	if h.v6 {
 		network = "ip6"
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	lookup := h.node.cfg.Lookup
+	if lookup == nil {
+		lookup = net.DefaultResolver.LookupNetIP
+	}
+	ips, err := lookup(ctx, network, host)
 	if err != nil {
 		return nil
 	}

@@ -25,6 +25,9 @@ type Config struct {
 	Saved      []byte   // of the Node before, if there was one
 	Log        zerolog.Logger
 
+	// Lookup resolves names, network being "ip4" or "ip6"; nil is as the host does.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
 	queryTimeout time.Duration // shorter in tests
 }
 

@@ -73,6 +73,9 @@ func New(cfg Config) (*Way, error) {
 // Proxied reports whether there is a proxy.
 func (w *Way) Proxied() bool { return w.proxy != nil }
 
+// Limited reports whether not every way will do.
+func (w *Way) Limited() bool { return w.device != "" || w.local.IsValid() || w.Proxied() }
+
 // Interface is the name of the interface bound to, or "".
 func (w *Way) Interface() string { return w.device }
 
@@ -159,7 +162,7 @@ func (w *Way) toProxy(ctx context.Context) (net.Conn, error) {
 	if a, err := netip.ParseAddr(host); host == "localhost" || err == nil && a.IsLoopback() {
 		return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", w.proxy.Host)
 	}
-	addrs, err := w.resolve(ctx, host)
+	addrs, err := w.resolve(ctx, "ip", host)
 	if err != nil {
 		return nil, err
 	}
@@ -169,20 +172,20 @@ func (w *Way) toProxy(ctx context.Context) (net.Conn, error) {
 // Lookup resolves a name, with the signature of net.Resolver.LookupNetIP.
 // Behind a proxy it gives an address that stands for the name, and that Dial
 // and the sockets of Packets understand: the proxy resolves it.
-func (w *Way) Lookup(ctx context.Context, _, host string) ([]netip.Addr, error) {
+func (w *Way) Lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if w.Proxied() {
 		a, err := w.names.standIn(host)
 		return []netip.Addr{a}, err
 	}
-	return w.resolve(ctx, host)
+	return w.resolve(ctx, network, host)
 }
 
-func (w *Way) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+func (w *Way) resolve(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
 	if w.device == "" && !w.local.IsValid() {
-		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		return net.DefaultResolver.LookupNetIP(ctx, network, host)
 	}
 	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		d := net.Dialer{}
@@ -198,5 +201,5 @@ func (w *Way) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 		}
 		return d.DialContext(ctx, network, address)
 	}}
-	return r.LookupNetIP(ctx, "ip", host)
+	return r.LookupNetIP(ctx, network, host)
 }
