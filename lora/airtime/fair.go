@@ -12,7 +12,7 @@ const (
 
 	fairMemory   = 10 * time.Minute // in which airtime is forgotten to 1/e
 	fairLeast    = 4                // origins that the air is shared by, at least
-	fairExcess   = 3                // times what others have had on average
+	fairExcess   = 8                // times what others have had on average
 	maxAccounts  = 256
 	accountFaded = 10 * time.Millisecond // too little to count an origin as active
 )
@@ -57,10 +57,10 @@ func (f *fairShare) allow(now time.Time, t Transmission, budget time.Duration) t
 	}
 	sharers := float64(max(active, fairLeast))
 	share := budget.Seconds() * fairMemory.Seconds() / Window.Seconds() / sharers
-	// Nobody waits who has had little more than the others, nor for a first
-	// packet and a second, however long they are.
+	// Nobody waits who has had not many times what others had, nor for the first
+	// few packets, however long they are.
 	others := (total - a.airtime) / (sharers - 1)
-	room := max(share, fairExcess*others, 2*t.Airtime.Seconds()) - t.Airtime.Seconds()
+	room := max(share, fairExcess*others, fairLeast*t.Airtime.Seconds()) - t.Airtime.Seconds()
 	if a.airtime <= room {
 		return 0
 	}
