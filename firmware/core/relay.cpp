@@ -93,7 +93,7 @@ Relay::Flood* Relay::newFlood(const Header& h, uint32_t content, Millis now) {
   place->content = content;
   place->own = h.source == node_;
   place->last = now;
-  holds(*place, static_cast<uint16_t>(h.source), false);
+  if (h.type != kAck) holds(*place, static_cast<uint16_t>(h.source), false);  // it names whom it is for
   return place;
 }
 

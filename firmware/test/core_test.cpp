@@ -448,6 +448,20 @@ void testRelaysOnce() {
   CHECK(b.desk.sent.size() == 1, "%zu", b.desk.sent.size());
 }
 
+// An acknowledgement that is flooded names the source of its message, who has yet to
+// get it.
+void testFloodedAcknowledgement() {
+  Bench b;
+  alone(b);
+  const Bytes beacon = {0xC0, 0x13, 0, 0x11, 0x11, 0x00, 0x01, 0xBE, 0xEF, 0, 0, 1, 0x00, 0x01, 1, 0x00, 0x02, 0xFF};
+  hear(b, beacon);  // the source hears this node
+  Bytes ack = {0xC0, 0x12, 0x87, 0x11, 0x11, 0x00, 0x01, 0xBE, 0xEF, 0x80, 0, 9, 0x00, 0x03, 0xFF, 0xFF};
+  ack.resize(24, 0xCC);
+  hear(b, ack);
+  b.pass(5000);
+  CHECK(b.desk.sent.size() == 1, "%zu", b.desk.sent.size());
+}
+
 void testRelayKeepsToItsDutyCycle() {
   Bench b;
   b.hello();
@@ -587,6 +601,7 @@ int main(int argc, char** argv) {
       {"torn slot", testTornSlot},
       {"nothing stored, nothing relayed", testNoStoreNoRelay},
       {"relays once", testRelaysOnce},
+      {"flooded acknowledgement", testFloodedAcknowledgement},
       {"relay keeps to its duty cycle", testRelayKeepsToItsDutyCycle},
       {"beacons", testBeacons},
   };
