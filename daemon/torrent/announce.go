@@ -120,6 +120,7 @@ func (s *session) announced(url string, r tracker.Response, err error) {
 		return
 	}
 	a.tiers.Succeeded(url, now, r)
+	s.e.external.Tracker(hostOf(url), r.ExternalIP)
 	addrs := make([]netip.AddrPort, len(r.Peers))
 	for i, p := range r.Peers {
 		addrs[i] = p.Addr

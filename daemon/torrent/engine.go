@@ -10,7 +10,7 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 19, 20, 23, 27, 29, 40, 41, 48, 55, and
+// Specifications: BEP 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 19, 20, 23, 24, 27, 29, 40, 41, 48, 55, and
 // Message Stream Encryption.
 package torrent
 
@@ -30,6 +30,7 @@ import (
 
 	"lorrent/daemon/event"
 	"lorrent/daemon/torrent/blocklist"
+	"lorrent/daemon/torrent/external"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/outbound"
 	"lorrent/daemon/torrent/piece"
@@ -166,6 +167,7 @@ type Engine struct {
 	announces semaphore
 	peers     counter // connections in all
 	discovery discovery
+	external  external.Votes
 
 	seekingBytes atomic.Int64 // of metadata on its way
 

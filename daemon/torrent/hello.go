@@ -144,6 +144,7 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 		Port     int    `bencode:"p"`
 		Queue    int    `bencode:"reqq"`
 		Version  string `bencode:"v"`
+		YourIP   string `bencode:"yourip"`
 	}
 	if err := bencode.Unmarshal(payload, &h); err != nil {
 		if _, trailing := err.(bencode.ErrUnusedTrailingBytes); !trailing {
@@ -154,6 +155,9 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 	number(&r.metadataID, h.Messages.Metadata)
 	number(&r.exchange.id, h.Messages.Exchange)
 	number(&r.punch.id, h.Messages.Punch)
+	if seen, ok := netip.AddrFromSlice([]byte(h.YourIP)); ok {
+		s.e.external.Peer(r.addr.Addr(), seen)
+	}
 	if h.Queue > 0 {
 		r.conn.SetQueueLimit(h.Queue)
 	}

@@ -72,9 +72,10 @@ func (s *session) learn(addrs []netip.AddrPort, source string) {
 
 // note adds addresses.
 func (s *session) note(addrs []netip.AddrPort, source string) {
+	own := ownAddress(&s.e.external, s.e.port)
 	for _, a := range addrs {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] || s.e.blocked(a.Addr()) {
+		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] || s.e.blocked(a.Addr()) || own.is(a) {
 			continue
 		}
 		if _, known := s.swarm.candidates[a]; known || len(s.swarm.candidates) >= maxCandidates {
@@ -106,12 +107,12 @@ func (s *session) callable(now time.Time, n int) []*candidate {
 			list = append(list, c)
 		}
 	}
-	own := netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(s.e.port))
+	own := ownAddress(&s.e.external, s.e.port)
 	slices.SortFunc(list, func(a, b *candidate) int {
 		if a.failures != b.failures {
 			return a.failures - b.failures
 		}
-		pa, pb := priority.Priority(own, a.addr), priority.Priority(own, b.addr)
+		pa, pb := priority.Priority(own.to(a.addr), a.addr), priority.Priority(own.to(b.addr), b.addr)
 		switch {
 		case pa > pb:
 			return -1
@@ -261,10 +262,10 @@ func (s *session) dedupe(in incoming) error {
 
 // makeRoom closes a peer of lower canonical priority for a newcomer.
 func (s *session) makeRoom(in incoming) bool {
-	own := netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(s.e.port))
-	lowest, found := priority.Priority(own, in.addr), (*remote)(nil)
+	own := ownAddress(&s.e.external, s.e.port)
+	lowest, found := priority.Priority(own.to(in.addr), in.addr), (*remote)(nil)
 	for _, r := range s.swarm.peers {
-		if p := priority.Priority(own, r.addr); p < lowest && r.web == nil && !r.useful() && time.Since(r.since) > time.Minute {
+		if p := priority.Priority(own.to(r.addr), r.addr); p < lowest && r.web == nil && !r.useful() && time.Since(r.since) > time.Minute {
 			lowest, found = p, r
 		}
 	}
