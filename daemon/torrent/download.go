@@ -209,6 +209,7 @@ func (s *session) completed(justNow bool) {
 		s.log.Info().Str("name", s.record.Name).Msg("torrent complete")
 		s.e.cfg.Events.Publish(event.TorrentCompleted{InfoHash: s.t.hash.String(), Name: s.record.Name, TotalBytes: s.record.TotalBytes})
 		s.tell.completed(time.Now())
+		s.sayUploadOnly()
 	}
 	for _, r := range s.swarm.peers {
 		s.considerInterest(r)

@@ -88,7 +88,7 @@ func (s *session) tellPeers(r *remote, now time.Time) {
 }
 
 func (r *remote) flags() (f byte) {
-	if r.isSeed() {
+	if r.wantsNothing() {
 		f |= pex.Seed
 	}
 	if r.over == overUTP {

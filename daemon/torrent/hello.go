@@ -20,6 +20,8 @@ const (
 	extendedMetadata = 1
 	extendedExchange = 2
 	extendedPunch    = 3
+	extendedDontHave = 4
+	extendedUploads  = 5
 )
 
 const (
@@ -35,6 +37,7 @@ type extendedHandshake struct {
 	Port     int            `bencode:"p,omitempty"`
 	Queue    int            `bencode:"reqq,omitempty"`
 	Version  string         `bencode:"v,omitempty"`
+	Uploads  bool           `bencode:"upload_only,omitempty"`
 	YourIP   string         `bencode:"yourip,omitempty"`
 }
 
@@ -74,7 +77,7 @@ func (s *session) hello(r *remote) {
 // changed.
 func (s *session) greeting(r *remote) []byte {
 	h := extendedHandshake{
-		Messages: map[string]int{metadata.Name: extendedMetadata},
+		Messages: map[string]int{metadata.Name: extendedMetadata, nameDontHave: extendedDontHave, nameUploadOnly: extendedUploads},
 		Port:     s.e.publicPort(),
 		Queue:    maxUploads,
 		Version:  "lorrent " + s.e.cfg.Version,
@@ -83,6 +86,7 @@ func (s *session) greeting(r *remote) []byte {
 	if s.punches() {
 		h.Messages[holepunch.Name] = extendedPunch
 	}
+	h.Uploads = s.complete()
 	if s.content != nil {
 		h.Metadata = len(s.content.info.Bytes)
 	}
@@ -128,6 +132,10 @@ func (s *session) extended(r *remote, extension uint8, payload []byte) bool {
 		return s.exchangeArrived(r, payload)
 	case extendedPunch:
 		return s.punchArrived(r, payload)
+	case extendedDontHave:
+		return s.lost(r, payload)
+	case extendedUploads:
+		return s.uploadOnly(r, payload)
 	}
 	return true
 }
@@ -139,11 +147,13 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 			Metadata *int `bencode:"ut_metadata"`
 			Exchange *int `bencode:"ut_pex"`
 			Punch    *int `bencode:"ut_holepunch"`
+			Uploads  *int `bencode:"upload_only"`
 		} `bencode:"m"`
 		Metadata int    `bencode:"metadata_size"`
 		Port     int    `bencode:"p"`
 		Queue    int    `bencode:"reqq"`
 		Version  string `bencode:"v"`
+		Uploads  *int   `bencode:"upload_only"`
 		YourIP   string `bencode:"yourip"`
 	}
 	if err := bencode.Unmarshal(payload, &h); err != nil {
@@ -155,6 +165,7 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 	number(&r.metadataID, h.Messages.Metadata)
 	number(&r.exchange.id, h.Messages.Exchange)
 	number(&r.punch.id, h.Messages.Punch)
+	number(&r.uploadsID, h.Messages.Uploads)
 	if seen, ok := netip.AddrFromSlice([]byte(h.YourIP)); ok {
 		s.e.external.Peer(r.addr.Addr(), seen)
 	}
@@ -181,6 +192,9 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 		s.askMetadata(r, now)
 	}
 	s.tellPeers(r, now)
+	if h.Uploads != nil {
+		s.onlyUploads(r, *h.Uploads != 0)
+	}
 	return true
 }
 

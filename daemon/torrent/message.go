@@ -145,7 +145,7 @@ func (s *session) considerInterest(r *remote) {
 		}
 		r.conn.Send(func(b []byte) []byte { return peerwire.AppendMessage(b, id) })
 	}
-	if r.has.All() && s.content.picker.Left() == 0 {
+	if r.wantsNothing() && s.content.picker.Left() == 0 {
 		r.conn.Close() // two seeds have nothing to say to each other
 	}
 }

@@ -31,6 +31,8 @@ type remote struct {
 
 	dht        bool   // has a node
 	extends    bool   // speaks BEP 10
+	uploads    bool   // only: it wants nothing (BEP 21)
+	uploadsID  uint8  // of its upload_only messages
 	metadataID uint8  // of its ut_metadata messages, 0 when it speaks none
 	early      *early // nil once it is known what it talks about
 	content    atomic.Pointer[content]
@@ -164,7 +166,7 @@ func (s *session) left(r *remote, err error) {
 	s.log.Debug().Err(err).Stringer("peer", r.addr).Str("client", r.client).Str("transport", r.over).Str("encryption", r.secure).Msg("peer left")
 	if c := s.swarm.candidates[r.listen]; c != nil {
 		c.busy = false
-		c.seed = r.isSeed()
+		c.seed = r.wantsNothing()
 		if time.Since(r.since) > time.Minute {
 			c.failures = 0
 		}

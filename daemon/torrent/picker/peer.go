@@ -91,6 +91,28 @@ func (p *Picker) PeerHave(id PeerID, piece int) {
 	pr.startableFrom = min(pr.startableFrom, piece)
 }
 
+// PeerLost says that the peer no longer has a piece. What it was asked for of
+// it stays asked for, until the peer refuses or is given up.
+func (p *Picker) PeerLost(id PeerID, piece int) {
+	pr := p.peers[id]
+	if pr == nil || piece < 0 || piece >= p.numPieces || !pr.hasPiece(piece) {
+		return
+	}
+	if pr.seed {
+		p.withdraw(pr)
+		pr.has, pr.held = newSet(p.numPieces), p.numPieces
+		pr.wantedFrom, pr.startableFrom = 0, 0
+		p.expect(p.numPieces)
+		for i := range p.numPieces {
+			pr.has.add(i)
+			p.rarity.gained(i)
+		}
+	}
+	pr.has.remove(piece)
+	pr.held--
+	p.rarity.lost(piece)
+}
+
 // PeerHas reports whether the peer has the piece.
 func (p *Picker) PeerHas(id PeerID, piece int) bool {
 	pr := p.peers[id]

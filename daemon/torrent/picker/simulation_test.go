@@ -127,7 +127,12 @@ func (s *simulation) step() {
 		s.log = fmt.Sprintf("have %d of %d", piece, pr.id)
 		s.p.PeerHave(pr.id, piece)
 		pr.has[piece] = true
-	case kind < 16:
+	case kind < 15:
+		piece := s.rnd.IntN(s.cfg.NumPieces)
+		s.log = fmt.Sprintf("%d of %d is lost", piece, pr.id)
+		s.p.PeerLost(pr.id, piece)
+		pr.has[piece] = false
+	case kind < 17:
 		s.bitfield(pr)
 	case kind < 20:
 		s.log = fmt.Sprintf("release %d by choke", pr.id)
