@@ -56,7 +56,7 @@ type TorrentAddArgs struct {
 // TorrentAddReply is the torrent, new or already known.
 type TorrentAddReply struct {
 	Torrent   Torrent `json:"torrent"`
-	Duplicate bool    `json:"duplicate"` // it was there before; nothing changed
+	Duplicate bool    `json:"duplicate"` // it was there before; if it is not private, it learnt new trackers and peers
 }
 
 // TorrentListReply is every torrent, oldest first.

@@ -35,7 +35,8 @@ func (e *AmbiguousError) Error() string {
 }
 
 // Add stores a torrent and starts it unless it is to be paused. It is durable
-// when Add returns. A torrent that is there already is left as it is.
+// when Add returns. A torrent that is there already learns new
+// trackers, unless it is private, and is otherwise left as it is.
 func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, duplicate bool, err error) {
 	m, err := metainfo.Parse(data)
 	if err != nil {
@@ -58,6 +59,9 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 		err = e.supply(ctx, t, m.Info)
 	}
 	if t != nil {
+		if err == nil {
+			err = e.merge(ctx, t, m.Trackers, nil)
+		}
 		return t.snapshot(), true, err
 	}
 	defer e.unreserve(m.Info.Hash)

@@ -46,8 +46,8 @@ func (s *session) countHeld() {
 
 // AddMagnet stores the torrent that a magnet link names and starts it unless
 // it is to be paused. It is durable when AddMagnet returns; what the torrent
-// contains is asked of its peers then. A torrent that is there already is left
-// as it is.
+// contains is asked of its peers then. A torrent that is there already learns
+// new trackers and peers, unless it is private, and is otherwise left as it is.
 func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Status, duplicate bool, err error) {
 	l, err := magnet.Parse(uri)
 	if err != nil {
@@ -64,7 +64,8 @@ func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Sta
 		return s, false, fmt.Errorf("add %s: %w", l.Hash, err)
 	}
 	if t != nil {
-		return t.snapshot(), true, nil
+		err = e.merge(ctx, t, linkTiers(l), l)
+		return t.snapshot(), true, err
 	}
 	defer e.unreserve(l.Hash)
 	record := linkRecord(l, uri, o, e.cfg.DownloadDir)
@@ -91,9 +92,7 @@ func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.To
 	if r.Name == "" {
 		r.Name = l.Hash.String()
 	}
-	for _, u := range l.Trackers {
-		r.Trackers = append(r.Trackers, []string{u}) // in the link's order
-	}
+	r.Trackers = linkTiers(l)
 	return r
 }
 
@@ -133,8 +132,8 @@ func (s *session) learnLinked(now time.Time) {
 		return
 	}
 	s.seeking.learnt = now
-	if l, err := magnet.Parse(s.record.Magnet); err == nil && len(l.Peers) > 0 {
-		s.learn(l.Peers, sourceMagnet)
+	if l, err := magnet.Parse(s.record.Magnet); err == nil {
+		s.learnFrom(l)
 	}
 }
 

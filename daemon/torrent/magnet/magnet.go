@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -30,6 +31,7 @@ const (
 	maxTrackers = 64
 	maxWebSeeds = 64
 	maxPeers    = 100
+	maxHosts    = 20
 	maxRanges   = 1000
 	maxIndex    = 1 << 20 // of a file
 	maxURL      = 2 << 10 // bytes
@@ -52,7 +54,8 @@ type Link struct {
 	Name     string           // printable, at most 255 bytes; for show until the torrent's own is known
 	Trackers []string         // http, https or udp, no URL twice
 	WebSeeds []string         // http or https, no URL twice
-	Peers    []netip.AddrPort // x.pe, literal addresses only: a host name is left out
+	Peers    []netip.AddrPort // x.pe with a literal address
+	Hosts    []string         // x.pe with a host name: HOST:PORT in lower case
 	Select   []Range          // files to download (so), nil for all
 }
 
@@ -172,7 +175,11 @@ func (l *Link) option(key, value string) {
 		l.WebSeeds = addURL(l.WebSeeds, maxWebSeeds, value, "http", "https")
 	case "x.pe":
 		a, err := netip.ParseAddrPort(value)
-		if err != nil || a.Port() == 0 || a.Addr().Zone() != "" || len(l.Peers) == maxPeers || slices.Contains(l.Peers, a) {
+		if err != nil {
+			l.host(strings.ToLower(value))
+			return
+		}
+		if a.Port() == 0 || a.Addr().Zone() != "" || len(l.Peers) == maxPeers || slices.Contains(l.Peers, a) {
 			return
 		}
 		l.Peers = append(l.Peers, a)
@@ -180,6 +187,26 @@ func (l *Link) option(key, value string) {
 		if l.Select == nil {
 			l.Select = parseRanges(value)
 		}
+	}
+}
+
+// host takes a peer that is given by its name.
+func (l *Link) host(value string) {
+	name, text, err := net.SplitHostPort(value)
+	port, wrong := strconv.ParseUint(text, 10, 16)
+	if err != nil || wrong != nil || port == 0 || len(name) > maxName || len(l.Hosts) == maxHosts {
+		return
+	}
+	letters := false
+	for _, c := range []byte(name) {
+		letter := c >= 'a' && c <= 'z'
+		letters = letters || letter
+		if !letter && (c < '0' || c > '9') && c != '.' && c != '-' {
+			return
+		}
+	}
+	if value = net.JoinHostPort(name, strconv.FormatUint(port, 10)); letters && !slices.Contains(l.Hosts, value) {
+		l.Hosts = append(l.Hosts, value)
 	}
 }
 
@@ -246,6 +273,9 @@ func (l *Link) String() string {
 	}
 	for _, a := range l.Peers {
 		param("x.pe", a.String())
+	}
+	for _, h := range l.Hosts {
+		param("x.pe", h)
 	}
 	for i, r := range l.Select {
 		sep := ","

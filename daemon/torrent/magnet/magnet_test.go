@@ -53,7 +53,9 @@ func TestParse(t *testing.T) {
 		{"web seeds", "magnet:?xt=urn:btih:" + hexHash + "&ws=https://a.example/x&ws=ftp://b.example/x", Link{WebSeeds: []string{"https://a.example/x"}}},
 		{"peers", "magnet:?xt=urn:btih:" + hexHash + "&x.pe=1.2.3.4:5&x.pe=[2001:db8::1]:6&x.pe=1.2.3.4:5",
 			Link{Peers: []netip.AddrPort{addr("1.2.3.4:5"), addr("[2001:db8::1]:6")}}},
-		{"useless peers", "magnet:?xt=urn:btih:" + hexHash + "&x.pe=1.2.3.4&x.pe=1.2.3.4:0&x.pe=host:1&x.pe=1.2.3.4:65536&x.pe=[fe80::1%25eth0]:1", Link{}},
+		{"peers by name", "magnet:?xt=urn:btih:" + hexHash + "&x.pe=Seed.example:6881&x.pe=seed.example:6881&x.pe=localhost:1",
+			Link{Hosts: []string{"seed.example:6881", "localhost:1"}}},
+		{"useless peers", "magnet:?xt=urn:btih:" + hexHash + "&x.pe=1.2.3.4&x.pe=1.2.3.4:0&x.pe=host:0&x.pe=host&x.pe=ho_st:1&x.pe=a%20b:1&x.pe=1:1&x.pe=host:99999&x.pe=1.2.3.4:65536&x.pe=[fe80::1%25eth0]:1", Link{}},
 		{"selection", "magnet:?so=0,2,4-6&xt=urn:btih:" + hexHash, Link{Select: []Range{{0, 0}, {2, 2}, {4, 6}}}},
 		{"useless selections", "magnet:?so=3-1&so=&so=-1&so=1,,2&so=1-&so=99999999999&xt=urn:btih:" + hexHash, Link{}},
 		{"unknown parameters", "magnet:?as=x&xl=1&&=&kt=a&xt=urn:btih:" + hexHash, Link{}},
@@ -122,7 +124,7 @@ func TestBounds(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add("magnet:?xt=urn:btih:" + hexHash + "&dn=a%20b&tr=udp%3A%2F%2Fa.example%3A80&ws=http://b/&x.pe=[::1]:2&so=1,3-4")
+	f.Add("magnet:?xt=urn:btih:" + hexHash + "&dn=a%20b&tr=udp%3A%2F%2Fa.example%3A80&ws=http://b/&x.pe=[::1]:2&x.pe=a-b.example:3&so=1,3-4")
 	f.Add("magnet:?xt.1=urn:btih:" + base32Hash + "&xt.2=urn:btmh:" + v2Hash)
 	f.Add("magnet:?so=0-1048576,%&x.pe=1.2.3.4:70000&tr.x=1")
 	f.Fuzz(func(t *testing.T, link string) {

@@ -70,7 +70,16 @@ type TierStatus struct {
 // that are empty, too long or given twice are left out.
 func NewTiers(urls [][]string, rnd *rand.Rand) *Tiers {
 	t := &Tiers{rnd: rnd}
+	t.Add(urls)
+	return t
+}
+
+// Add appends tiers, by the same rules.
+func (t *Tiers) Add(urls [][]string) {
 	seen := make(map[string]bool)
+	for e := range t.all {
+		seen[e.status.URL] = true
+	}
 	for _, list := range urls {
 		var tier []*entry
 		for _, u := range list {
@@ -86,10 +95,9 @@ func NewTiers(urls [][]string, rnd *rand.Rand) *Tiers {
 		if len(tier) == 0 {
 			continue
 		}
-		rnd.Shuffle(len(tier), func(i, j int) { tier[i], tier[j] = tier[j], tier[i] })
+		t.rnd.Shuffle(len(tier), func(i, j int) { tier[i], tier[j] = tier[j], tier[i] })
 		t.tiers = append(t.tiers, tier)
 	}
-	return t
 }
 
 // Next returns the tracker to announce to next and from when on: at once when
