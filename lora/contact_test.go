@@ -90,6 +90,15 @@ func TestContactByNodeID(t *testing.T) {
 		if n, err := b.Unread(Target{Node: a.node}); err != nil || n != 1 {
 			t.Errorf("%d unread, %v", n, err)
 		}
+		for range 3 { // said once
+			if err := b.MarkRead(Target{Node: a.node}, 99); err != nil {
+				t.Fatal(err)
+			}
+		}
+		await(t, time.Hour, "the mark", func() bool { return a.states()["read"] == 1 })
+		if n, _ := b.Unread(Target{Node: a.node}); n != 0 || a.count("state read") != 1 || len(a.inbox()) != 0 {
+			t.Errorf("%d unread, events %q", n, a.published())
+		}
 	})
 }
 

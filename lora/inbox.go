@@ -74,6 +74,9 @@ func (b *Bridge) deliver(d mesh.Deliver) []mesh.Action {
 		return b.mesh.Stored(d.Packet.ID, b.clock.now())
 	}
 	b.mu.Unlock()
+	if opened.Port == packet.PortRead {
+		return b.acceptRead(d, opened)
+	}
 	return b.accept(d, opened)
 }
 
@@ -88,7 +91,7 @@ func (b *Bridge) openMessage(p *mesh.Packet) (keyring.Opened, error) {
 	if err != nil {
 		return opened, err
 	}
-	known := opened.Port == packet.PortText || opened.Port == packet.PortPing && p.Type == mesh.Routed
+	known := opened.Port == packet.PortText || p.Type == mesh.Routed && (opened.Port == packet.PortPing || opened.Port == packet.PortRead)
 	if !known || p.Fragment {
 		return opened, fmt.Errorf("%w: port %d, fragment %v", packet.ErrForeign, opened.Port, p.Fragment)
 	}

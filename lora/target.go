@@ -37,11 +37,5 @@ func (b *Bridge) Resolve(who string) (Target, error) {
 	return Target{}, fmt.Errorf("%w: %q is neither a contact nor a node id such as !89abcdef, a #channel or \"all\"", ErrAddress, who)
 }
 
-// MarkRead notes that what came from a node, or to a channel, was read up to a
-// message.
-func (b *Bridge) MarkRead(t Target, seq uint64) error {
-	return b.cfg.Store.MarkRead(t.Node, t.Channel, seq)
-}
-
 // Unread counts what came from a node or to a channel since, 1000 at most.
 func (b *Bridge) Unread(t Target) (int, error) { return b.cfg.Store.Unread(t.Node, t.Channel) }
