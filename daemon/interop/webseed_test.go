@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"lorrent/daemon/torrent/metainfo"
 	"lorrent/rpc"
 )
 
@@ -67,15 +66,6 @@ func withWebSeeds(torrent []byte, servers ...webServer) []byte {
 		list += fmt.Sprintf("%d:%s", len(s.url), s.url)
 	}
 	return append(bytes.TrimSuffix(bytes.Clone(torrent), []byte("e")), list+"ee"...)
-}
-
-func infoHash(t *testing.T, torrent []byte) string {
-	t.Helper()
-	m, err := metainfo.Parse(torrent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m.Info.Hash.String()
 }
 
 // webSeeds asks our daemon for them.

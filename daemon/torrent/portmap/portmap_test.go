@@ -17,7 +17,6 @@ type fakeMethod struct {
 	lifetime time.Duration
 	fail     error
 	diary    []string
-	hole     bool
 }
 
 func (f *fakeMethod) name() string { return "UPnP" }

@@ -244,8 +244,10 @@ func TestHostileDescriptions(t *testing.T) {
 				w.Write([]byte(strings.Repeat("<a>", 33)))
 			}
 		},
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/x", 302) },
-		"no XML":     func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/x", http.StatusFound)
+		},
+		"no XML": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) },
 		"another thing": func(w http.ResponseWriter, _ *http.Request) {
 			w.Write([]byte(`<root xmlns="urn:schemas-upnp-org:device-1-0"><device/></root>`))
 		},

@@ -123,8 +123,8 @@ func TestRow66Answers(t *testing.T) {
 			var busy *BusyError
 			return errors.As(err, &busy) && busy.After == maxRetryAfter
 		}},
-		{name: "redirects without end", wrap: func(http.Handler) http.Handler { return http.RedirectHandler("/again", 302) }, want: "more than 5 redirects"},
-		{name: "redirect to a file", wrap: func(http.Handler) http.Handler { return http.RedirectHandler("file:///etc/passwd", 302) }, want: "something else than http"},
+		{name: "redirects without end", wrap: func(http.Handler) http.Handler { return http.RedirectHandler("/again", http.StatusFound) }, want: "more than 5 redirects"},
+		{name: "redirect to a file", wrap: func(http.Handler) http.Handler { return http.RedirectHandler("file:///etc/passwd", http.StatusFound) }, want: "something else than http"},
 		{name: "body that breaks off each time", wrap: broken(5000), want: "shorter than it should be"},
 		{name: "redirect to another path", wrap: func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
