@@ -22,6 +22,7 @@ type addOptions struct {
 	dir      string
 	paused   bool
 	wait     bool
+	super    bool
 	quiet    bool
 	interval time.Duration
 	down, up rateFlag
@@ -51,6 +52,7 @@ is there already changes nothing.`,
 	flags.StringVar(&o.dir, "dir", "", "`folder` for the files (default: the daemon's download folder)")
 	flags.BoolVar(&o.paused, "paused", false, "add, but do not start")
 	flags.BoolVar(&o.wait, "wait", false, "wait until everything is downloaded, with the progress on stderr")
+	flags.BoolVar(&o.super, "super-seed", false, "as the first seed, give every piece away once if possible (BEP 16)")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print info hashes only")
 	flags.Var(&o.down, "down-limit", "download limit of these torrents, such as 1MB")
 	flags.Var(&o.up, "up-limit", "upload limit of these torrents")
@@ -84,7 +86,7 @@ func (a *app) add(ctx context.Context, c *rpc.Client, o addOptions, sources []st
 		if err != nil {
 			return nil, err
 		}
-		args.Dir, args.Paused = dir, o.paused
+		args.Dir, args.Paused, args.SuperSeed = dir, o.paused, o.super
 		args.DownloadLimit, args.UploadLimit = o.down.value(), o.up.value()
 		reply, err := c.TorrentAdd(ctx, args)
 		if err != nil {

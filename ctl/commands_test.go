@@ -228,7 +228,7 @@ func TestCalls(t *testing.T) {
 		{"inbox --all", "inbox --all --limit 5 --peer all", "Message.List", []string{`{"limit":5,"peer":"all"}`}},
 		{"add a URL", "add HTTPS://x/y", "Torrent.Add", []string{`{"url":"HTTPS://x/y"}`}},
 		{"add a magnet link", "add magnet:?xt=urn:btih:00", "Torrent.Add", []string{`{"url":"magnet:?xt=urn:btih:00"}`}},
-		{"add with options", "add http://x/y --dir /a/b --paused", "Torrent.Add", []string{`{"url":"http://x/y","dir":"/a/b","paused":true}`}},
+		{"add with options", "add http://x/y --dir /a/b --paused --super-seed", "Torrent.Add", []string{`{"url":"http://x/y","dir":"/a/b","paused":true,"superSeed":true}`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newFakeDaemon(t)

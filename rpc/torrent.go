@@ -51,6 +51,8 @@ type TorrentAddArgs struct {
 
 	DownloadLimit int64 `json:"downloadLimit,omitempty"` // of this torrent alone, 0 is none
 	UploadLimit   int64 `json:"uploadLimit,omitempty"`
+
+	SuperSeed bool `json:"superSeed,omitempty"` // as its first seed, give every piece away once if possible
 }
 
 // TorrentAddReply is the torrent, new or already known.

@@ -33,6 +33,8 @@ type Torrent struct {
 	DownloadLimit int64 `json:"downloadLimit,omitzero"` // bytes per second, 0 is none
 	UploadLimit   int64 `json:"uploadLimit,omitzero"`
 
+	SuperSeed bool `json:"superSeed,omitzero"` // BEP 16
+
 	// Kept in step with the resume record by SaveResume.
 	VerifiedBytes   int64 `json:"verifiedBytes,omitzero"`
 	DownloadedBytes int64 `json:"downloadedBytes,omitzero"`

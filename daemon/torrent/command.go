@@ -22,6 +22,8 @@ type AddOptions struct {
 	Dir    string // absolute; the engine's download directory when empty
 	Paused bool
 	Limits Limits
+
+	SuperSeed bool // give every piece away once, until there is another seed (BEP 16)
 }
 
 // AmbiguousError says that a prefix names several torrents.
@@ -131,6 +133,8 @@ func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
 
 		DownloadLimit: o.Limits.Download,
 		UploadLimit:   o.Limits.Upload,
+
+		SuperSeed: o.SuperSeed,
 	}
 	describe(&r, m.Info)
 	return r

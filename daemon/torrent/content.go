@@ -190,6 +190,7 @@ func (s *session) prepared(err error) {
 // move begins the traffic.
 func (s *session) move() {
 	s.phase = moving
+	s.beginSuperSeed()
 	s.resume.touch(time.Now())
 	for _, r := range s.swarm.peers {
 		s.catchUp(r)

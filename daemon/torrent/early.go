@@ -132,6 +132,10 @@ func (s *session) catchUp(r *remote) {
 
 // tellAll tells a peer that was told of no piece which ones there are.
 func (s *session) tellAll(r *remote) bool {
+	if s.super.active {
+		s.showFirst(r)
+		return true
+	}
 	have := s.content.picker.Have()
 	if have.Count() > maxCatchUpHave {
 		s.drop(r, "it is told what we have when it comes back")

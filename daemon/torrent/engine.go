@@ -10,7 +10,7 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 19, 20, 21, 23, 24, 27, 29, 40, 41, 48, 54, 55, and
+// Specifications: BEP 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 19, 20, 21, 23, 24, 27, 29, 40, 41, 48, 54, 55, and
 // Message Stream Encryption.
 package torrent
 

@@ -48,6 +48,10 @@ func (s *session) hello(r *remote) {
 	if r.early == nil {
 		have = s.content.picker.Have()
 	}
+	if s.super.active && r.early == nil {
+		have = bitfield.New(have.Len())
+		defer s.showFirst(r)
+	}
 	r.conn.Send(func(b []byte) []byte {
 		switch {
 		case r.early != nil && r.fast:
@@ -86,7 +90,7 @@ func (s *session) greeting(r *remote) []byte {
 	if s.punches() {
 		h.Messages[holepunch.Name] = extendedPunch
 	}
-	h.Uploads = s.complete()
+	h.Uploads = s.complete() && !s.super.active
 	if s.content != nil {
 		h.Metadata = len(s.content.info.Bytes)
 	}

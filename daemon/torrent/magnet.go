@@ -88,6 +88,8 @@ func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.To
 
 		DownloadLimit: o.Limits.Download,
 		UploadLimit:   o.Limits.Upload,
+
+		SuperSeed: o.SuperSeed,
 	}
 	if r.Name == "" {
 		r.Name = l.Hash.String()

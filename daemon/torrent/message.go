@@ -98,6 +98,7 @@ func (s *session) peerHas(r *remote, index int) {
 	}
 	r.has.Set(index)
 	s.content.picker.PeerHave(r.id, index)
+	s.passedOn(r, index)
 	s.considerInterest(r)
 }
 
@@ -129,6 +130,9 @@ func (s *session) peerHasSet(r *remote, has *bitfield.Bitfield) {
 	case !has.None():
 		r.has = has
 		s.content.picker.PeerBitfield(r.id, has)
+	}
+	if s.super.active && r.isSeed() {
+		s.endSuperSeed()
 	}
 	s.considerInterest(r)
 }

@@ -40,6 +40,9 @@ type remote struct {
 	exchange   exchange
 	punch      punching
 
+	offered map[int]bool // pieces it was shown while we super-seed; nil when nothing is hidden from it
+	passing []shown      // those it has not passed on
+
 	listen netip.AddrPort // where it can be dialled, when known
 	since  time.Time
 

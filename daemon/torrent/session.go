@@ -66,6 +66,7 @@ type session struct {
 	fetch   download
 	serve   upload
 	resume  resume
+	super   superseed
 	check   *recheck // nil outside one
 	tell    announcer
 
@@ -156,7 +157,6 @@ func (s *session) begin() {
 		return
 	}
 	s.looking = s.complete()
-	s.learnLinked(time.Now())
 	s.open()
 }
 
@@ -245,6 +245,7 @@ func (s *session) tick(now time.Time) {
 	}
 	if s.phase == moving && !s.draining {
 		s.watchPeers(now)
+		s.superSeedTick(now)
 		s.retryWrites(now)
 		s.meet(now)
 		s.webSeedTick(now)

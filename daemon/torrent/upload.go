@@ -30,7 +30,7 @@ func (s *session) requested(r *remote, e *peer.Event) bool {
 		return false
 	}
 	allowed := !r.choking || r.granted[int32(e.Index)]
-	if allowed && c.picker.Have().Has(int(e.Index)) && r.conn.QueueUpload(e.Index, e.Begin, e.Length) {
+	if allowed && !r.hidden(int(e.Index)) && c.picker.Have().Has(int(e.Index)) && r.conn.QueueUpload(e.Index, e.Begin, e.Length) {
 		return true
 	}
 	if r.excess++; r.excess > maxExcess {

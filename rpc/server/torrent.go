@@ -60,6 +60,8 @@ func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *r
 	status, duplicate, err := add(torrent.AddOptions{
 		Dir: dir, Paused: args.Paused,
 		Limits: torrent.Limits{Download: args.DownloadLimit, Upload: args.UploadLimit},
+
+		SuperSeed: args.SuperSeed,
 	})
 	if made && (err != nil || duplicate) {
 		os.Remove(dir) // nobody wants it; if it is no longer empty, it stays
