@@ -32,7 +32,6 @@ type Message struct {
 // outgoing is a message until it is delivered or given up.
 type outgoing struct {
 	Message
-	before  int  // how often it was sent in earlier lives
 	tries   int  // in this life
 	earlier int  // attempts before it: relays take one of the same number for a repetition
 	waiting bool // direct, sent, and not acknowledged since
