@@ -1,8 +1,9 @@
 package torrent
 
 import (
-	"crypto/sha1"
 	"net/netip"
+
+	"lorrent/daemon/torrent/hashtree"
 )
 
 // maxSuspected bounds the bad pieces that are remembered.
@@ -17,12 +18,12 @@ type blame struct {
 
 type sentBlock struct {
 	from netip.AddrPort
-	sum  [sha1.Size]byte
+	sum  hashtree.Hash
 	at   int // block number
 }
 
 // suspect remembers who sent what of a bad piece.
-func (b *blame) suspect(piece int, from []netip.AddrPort, sums [][sha1.Size]byte) {
+func (b *blame) suspect(piece int, from []netip.AddrPort, sums []hashtree.Hash) {
 	if b.pieces == nil {
 		b.pieces = make(map[int][]sentBlock)
 	}
@@ -42,7 +43,7 @@ func (b *blame) suspect(piece int, from []netip.AddrPort, sums [][sha1.Size]byte
 func (b *blame) remembers(piece int) bool { return len(b.pieces[piece]) > 0 }
 
 // settle names those who sent other blocks than the right ones.
-func (b *blame) settle(piece int, right [][sha1.Size]byte) (liars []netip.AddrPort) {
+func (b *blame) settle(piece int, right []hashtree.Hash) (liars []netip.AddrPort) {
 	named := make(map[netip.AddrPort]bool)
 	for _, s := range b.pieces[piece] {
 		if s.at < len(right) && s.sum != right[s.at] && !named[s.from] {

@@ -1,10 +1,11 @@
 package torrent
 
 import (
-	"crypto/sha1"
 	"net/netip"
 	"slices"
 	"testing"
+
+	"lorrent/daemon/torrent/hashtree"
 )
 
 var (
@@ -14,9 +15,9 @@ var (
 )
 
 // sums hashes what the letters stand for.
-func sums(blocks string) (list [][sha1.Size]byte) {
+func sums(blocks string) (list []hashtree.Hash) {
 	for i := range blocks {
-		list = append(list, sha1.Sum([]byte(blocks[i:i+1])))
+		list = append(list, hashtree.Leaf([]byte(blocks[i:i+1])))
 	}
 	return list
 }

@@ -69,14 +69,31 @@ func (e *Engine) open(hash metainfo.Hash, dir string, checkAll bool) (o opened, 
 	if o.disk, err = openDisk(o.info, dir, e.cfg.Allocate); err != nil {
 		return o, fmt.Errorf("open %s: %w", dir, err)
 	}
-	stamps, err := o.disk.Stat()
+	padding, err := padding(o.info)
 	if err == nil {
-		o.trust, err = judge(o.info, o.resume, stamps, checkAll)
+		o.trust, err = o.judge(padding, checkAll)
 	}
 	if err != nil {
 		o.disk.Close()
 	}
 	return o, err
+}
+
+// judge looks at the files. Pieces that are all padding are there whatever they
+// say.
+func (o *opened) judge(padding *bitfield.Bitfield, checkAll bool) (t trust, err error) {
+	stamps, err := o.disk.Stat()
+	if err != nil {
+		return t, err
+	}
+	if t, err = judge(o.info, o.resume, stamps, padding, checkAll); err != nil {
+		return t, err
+	}
+	for p := padding.Next(0); p >= 0; p = padding.Next(p + 1) {
+		t.have.Set(p)
+		t.check.Clear(p)
+	}
+	return t, nil
 }
 
 // opened takes over what open found.
@@ -139,6 +156,7 @@ func (s *session) checked(have *bitfield.Bitfield) {
 		NumPieces:       c.info.NumPieces(),
 		PieceLength:     c.info.PieceLength,
 		TotalLength:     c.info.TotalLength,
+		PieceSize:       c.info.PayloadSize,
 		Have:            have,
 		MaxPartialBytes: s.e.cfg.BufferBytes / 2,
 		Rand:            s.rnd,
@@ -149,7 +167,7 @@ func (s *session) checked(have *bitfield.Bitfield) {
 			}
 		},
 	})
-	s.record.VerifiedBytes = c.info.TotalLength - c.picker.Left()
+	s.record.VerifiedBytes = c.info.NumBytes - c.picker.Left()
 	if s.record.Stopped {
 		s.drain() // it was only to be checked
 		return

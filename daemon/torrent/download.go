@@ -1,14 +1,13 @@
 package torrent
 
 import (
-	"bytes"
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/hashtree"
 	"lorrent/daemon/torrent/peer"
 	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/picker"
@@ -132,13 +131,13 @@ func (s *session) verify(b *piece.Buffer) {
 	c, suspected := s.content, s.fetch.blame.remembers(b.Index)
 	s.submit(s.e.disk, func() func() {
 		defer s.e.gate.done(size)
-		sum := sha1.Sum(b.Bytes())
-		right := bytes.Equal(sum[:], c.info.PieceHash(b.Index))
-		var blocks [][sha1.Size]byte
-		if !right || suspected {
-			blocks = blockSums(b.Bytes())
+		check := newPieceCheck(c.info, b.Index)
+		check.Write(b.Bytes())
+		right, err := check.right()
+		blocks := check.leaves
+		if blocks == nil && (!right || suspected) {
+			blocks = hashtree.Leaves(b.Bytes())
 		}
-		var err error
 		if right {
 			err = c.disk.WriteAt([][]byte{b.Bytes()}, int64(b.Index)*c.info.PieceLength)
 		}
@@ -146,22 +145,19 @@ func (s *session) verify(b *piece.Buffer) {
 	})
 }
 
-func blockSums(data []byte) (sums [][sha1.Size]byte) {
-	for len(data) > 0 {
-		n := min(len(data), peerwire.BlockSize)
-		sums = append(sums, sha1.Sum(data[:n]))
-		data = data[n:]
-	}
-	return sums
-}
-
-func (s *session) verified(b *piece.Buffer, right bool, blocks [][sha1.Size]byte, err error) {
+func (s *session) verified(b *piece.Buffer, right bool, blocks []hashtree.Hash, err error) {
 	s.fetch.writing--
 	if other := s.content.pieces[int32(b.Index)]; other != nil {
 		other.Drop()
 		delete(s.content.pieces, int32(b.Index))
 	}
 	switch {
+	case errors.Is(err, errConflict):
+		s.content.picker.PieceFailed(b.Index)
+		b.Release()
+		if !s.draining {
+			s.fail(err)
+		}
 	case !right:
 		s.wrongPiece(b, blocks)
 		b.Release()
@@ -173,7 +169,7 @@ func (s *session) verified(b *piece.Buffer, right bool, blocks [][sha1.Size]byte
 	}
 }
 
-func (s *session) rightPiece(b *piece.Buffer, blocks [][sha1.Size]byte) {
+func (s *session) rightPiece(b *piece.Buffer, blocks []hashtree.Hash) {
 	size := int64(len(b.Bytes()))
 	s.content.picker.PieceVerified(b.Index)
 	s.record.VerifiedBytes += size
@@ -218,7 +214,7 @@ func (s *session) completed(justNow bool) {
 
 // wrongPiece finds out who is to blame for a piece with a wrong hash: a single
 // contributor at once, one of several when the piece is right later on.
-func (s *session) wrongPiece(b *piece.Buffer, blocks [][sha1.Size]byte) {
+func (s *session) wrongPiece(b *piece.Buffer, blocks []hashtree.Hash) {
 	s.record.WastedBytes += int64(len(b.Bytes()))
 	s.resume.changed = true
 	s.content.picker.PieceFailed(b.Index)
@@ -349,7 +345,7 @@ func (s *session) refillAll() {
 func (s *session) buffer(p int32) *piece.Buffer {
 	b := s.content.pieces[p]
 	if b == nil {
-		b = s.e.pool.New(int(p), int(s.content.info.PieceSize(int(p))))
+		b = s.e.pool.New(int(p), int(s.content.info.PayloadSize(int(p))))
 		s.content.pieces[p] = b
 	}
 	return b

@@ -105,10 +105,10 @@ func storedMetadata(info *metainfo.Info) storage.Metadata {
 // describe puts into a record what the info dictionary says.
 func describe(r *storage.Torrent, info *metainfo.Info) {
 	r.Name = info.Name
-	r.TotalBytes = info.TotalLength
+	r.TotalBytes = info.NumBytes
 	r.PieceLength = info.PieceLength
 	r.NumPieces = info.NumPieces()
-	r.NumFiles = len(info.Files)
+	r.NumFiles = info.NumFiles()
 	r.Private = info.Private
 }
 

@@ -1,8 +1,6 @@
 package torrent
 
 import (
-	"bytes"
-	"crypto/sha1"
 	"errors"
 	"io"
 	"io/fs"
@@ -31,7 +29,7 @@ func (s *session) startCheck(have, todo *bitfield.Bitfield) {
 	s.log.Info().Int("pieces", todo.Count()).Str("name", s.record.Name).Msg("checking files")
 	s.phase = checking
 	s.check = &recheck{have: have, todo: todo}
-	s.check.bytes = verifiedBytes(have, s.content.info.PieceSize)
+	s.check.bytes = verifiedBytes(have, s.content.info.PayloadSize)
 	s.hashMore()
 }
 
@@ -58,12 +56,12 @@ func (s *session) hashMore() {
 }
 
 // pieceOnDisk hashes one piece. Files that are missing or short mean that it
-// is not there; other errors are errors.
+// is not there; other errors are errors, errConflict among them.
 func (c *content) pieceOnDisk(p int) (bool, error) {
 	info := c.info
-	buf := make([]byte, min(info.PieceSize(p), 1<<20))
-	sum := sha1.New()
-	for off, left := int64(p)*info.PieceLength, info.PieceSize(p); left > 0; {
+	buf := make([]byte, min(info.PayloadSize(p), 1<<20))
+	check := newPieceCheck(info, p)
+	for off, left := int64(p)*info.PieceLength, info.PayloadSize(p); left > 0; {
 		b := buf[:min(left, int64(len(buf)))]
 		err := c.disk.ReadAt(b, off)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
@@ -72,16 +70,16 @@ func (c *content) pieceOnDisk(p int) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		sum.Write(b)
+		check.Write(b)
 		off, left = off+int64(len(b)), left-int64(len(b))
 	}
-	return bytes.Equal(sum.Sum(nil), info.PieceHash(p)), nil
+	return check.right()
 }
 
 func (s *session) hashed(p int, ok bool, err error) {
 	c := s.check
 	c.flying--
-	c.bytes += s.content.info.PieceSize(p)
+	c.bytes += s.content.info.PayloadSize(p)
 	if ok {
 		c.have.Set(p)
 	}

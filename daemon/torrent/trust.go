@@ -23,13 +23,16 @@ type trust struct {
 // is believed when it has its size and, unless we were writing when the record
 // was made, its modification time. Files that are there before we ever wrote
 // are hashed, so that a torrent whose data exists is not downloaded again.
-func judge(info *metainfo.Info, r storage.Resume, stamps []disk.Stamp, checkAll bool) (trust, error) {
+func judge(info *metainfo.Info, r storage.Resume, stamps []disk.Stamp, padding *bitfield.Bitfield, checkAll bool) (trust, error) {
 	n := info.NumPieces()
 	t := trust{have: bitfield.New(n), check: bitfield.New(n)}
 	if stored, err := bitfield.FromWire(r.Bitfield, n); err == nil {
 		t.have = stored
 	} else if len(r.Bitfield) > 0 {
 		checkAll = true
+	}
+	for p := padding.Next(0); p >= 0; p = padding.Next(p + 1) {
+		t.have.Clear(p) // it says nothing about the files
 	}
 	any := false
 	for i, f := range info.Files {

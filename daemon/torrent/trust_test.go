@@ -110,7 +110,7 @@ func TestJudge(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := judge(info, c.resume, c.stamps, c.checkAll)
+			got, err := judge(info, c.resume, c.stamps, bitfield.New(info.NumPieces()), c.checkAll)
 			if errors.Is(err, errDataGone) != c.gone || err != nil && !c.gone {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"unicode/utf8"
 
@@ -25,7 +26,7 @@ type Info struct {
 	Name        string // one safe path component
 	PieceLength int64  // bytes, 1 to 512 MiB, not always a multiple of 16 KiB
 	TotalLength int64  // bytes, at least 1, the sum of the files' lengths, padding included
-	NumBytes    int64  // the same without padding: what there is to download
+	NumBytes    int64  // the sum of the pieces' PayloadSize: what there is to download
 	Files       []File // in torrent order, offsets ascending
 	Private     bool   // BEP 27: peers only from the torrent's own trackers
 	Pieces      []byte // 20 bytes of SHA-1 for each piece, a part of Bytes; nil when v2 only
@@ -116,15 +117,21 @@ func parseInfo(b []byte) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	for k := range info.Files {
-		if f := &info.Files[k]; !f.Pad {
-			info.NumBytes += f.Length
-		}
-	}
-	if info.NumBytes == 0 {
+	if info.NumBytes = info.payload(); info.NumBytes == 0 {
 		return nil, errors.New("info: there is nothing but padding")
 	}
 	return info, nil
+}
+
+// payload is the sum of the pieces' payload.
+func (i *Info) payload() (sum int64) {
+	if !slices.ContainsFunc(i.Files, func(f File) bool { return f.Pad }) {
+		return i.TotalLength
+	}
+	for k := range i.NumPieces() {
+		sum += i.PayloadSize(k)
+	}
+	return sum
 }
 
 // readV1 reads what a v1 torrent contains.
@@ -173,6 +180,9 @@ func (i *Info) readV2(fields map[string][]byte) error {
 		return errors.New("info: the total length is 0")
 	}
 	i.numberLayers()
+	if i.layerHashes > MaxSize/hashtree.Size {
+		return fmt.Errorf("piece layers: %d hashes are more than the limit of %d", i.layerHashes, MaxSize/hashtree.Size)
+	}
 	if hybrid {
 		i.Pieces, err = pieces(fields["pieces"], i.TotalLength, i.PieceLength)
 		return err

@@ -233,7 +233,7 @@ func TestV2Refuses(t *testing.T) {
 		{"a file that is a number", v2Of(dict{"a": 5}), `file tree "a": want a dictionary, have an integer`},
 		{"deep folders", with(single, dict{"file tree": deep(100)}), "bencode"},
 		{"too long in all", v2Of(dict{"a": leaf(9223372036854775807), "b": leaf(1)}), "file 1 of 2: the total length overflows"},
-		{"too many pieces", v2Of(dict{"a": leaf(1 << 50)}), "68719476736 pieces: more than the limit of 4194304"},
+		{"too many pieces", v2Of(dict{"a": leaf(1 << 50)}), "piece layers: 68719476736 hashes are more than the limit of 1048576"},
 
 		{"hybrid: pieces missing", with(hybridOf(two, file(40000, "a"), pad(9152), file(3, "b")), dict{"pieces": nil}), "pieces: is missing"},
 		{"hybrid: files missing", with(hybridOf(two), dict{"files": nil}), "has neither length nor files"},

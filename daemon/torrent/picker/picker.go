@@ -53,8 +53,9 @@ type Block struct {
 // Config says what there is to download.
 type Config struct {
 	NumPieces                int
-	PieceLength, TotalLength int64              // bytes
-	Have                     *bitfield.Bitfield // verified already; copied; nil for none
+	PieceLength, TotalLength int64                 // bytes
+	PieceSize                func(piece int) int64 // bytes to ask for; nil for PieceLength, less for the last
+	Have                     *bitfield.Bitfield    // verified already; copied; nil for none
 
 	// MaxPartialBytes bounds the bytes in pieces begun and not complete, whole
 	// pieces counted; 0 means 32 MiB, and one piece is always allowed. Twice as
@@ -76,6 +77,7 @@ type Picker struct {
 	// immutable after New
 	pieceLength, totalLength int64
 	numPieces                int
+	sizeOf                   func(piece int) int64
 	maxPartialBytes          int64
 	dropped                  func(piece int)
 	rand                     *rand.Rand
@@ -106,6 +108,7 @@ func New(cfg Config) *Picker {
 		pieceLength:     cfg.PieceLength,
 		totalLength:     cfg.TotalLength,
 		numPieces:       cfg.NumPieces,
+		sizeOf:          cfg.PieceSize,
 		maxPartialBytes: cfg.MaxPartialBytes,
 		dropped:         cfg.Dropped,
 		rand:            cfg.Rand,
@@ -189,7 +192,10 @@ func (p *Picker) Availability() []int {
 	return counts
 }
 
-// pieceSize returns the bytes in a piece; the last one may be shorter.
+// pieceSize returns the bytes of a piece that are to be asked for.
 func (p *Picker) pieceSize(piece int) int64 {
+	if p.sizeOf != nil {
+		return p.sizeOf(piece)
+	}
 	return min(p.pieceLength, p.totalLength-int64(piece)*p.pieceLength)
 }
