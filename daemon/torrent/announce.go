@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lorrent/daemon/event"
+	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/tracker"
 )
 
@@ -63,9 +64,9 @@ func (s *session) announceTick(now time.Time) {
 	a.busy = true
 	req := s.announceRequest()
 	req.Event, req.TrackerID = a.tiers.Begin(url, now)
-	ctx := s.net
+	ctx, hashes := s.net, s.hashes()
 	s.spawn(func() func() {
-		r, err := s.e.announce(ctx, url, req)
+		r, err := s.e.announceAll(ctx, url, req, hashes)
 		return func() { s.announced(url, r, err) }
 	})
 }
@@ -86,6 +87,29 @@ func (s *session) announceRequest() tracker.Request {
 		Key:        s.e.key,
 		OneFamily:  s.record.Private, // two announces may count as two clients there
 	}
+}
+
+// announceAll announces a torrent to each of its swarms: a hybrid one has two.
+// It fails when none of them could be announced to.
+func (e *Engine) announceAll(ctx context.Context, url string, req tracker.Request, hashes []metainfo.Hash) (all tracker.Response, err error) {
+	var errs []error
+	for _, h := range hashes {
+		req.InfoHash = h
+		r, err := e.announce(ctx, url, req)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case all.Interval == 0:
+			all = r
+		default:
+			all.Peers = append(all.Peers, r.Peers...)
+			all.Seeders, all.Leechers = max(all.Seeders, r.Seeders), max(all.Leechers, r.Leechers)
+		}
+	}
+	if len(errs) == len(hashes) {
+		return all, errs[0]
+	}
+	return all, nil
 }
 
 // announce sends one announce. A tracker that does not say how many seeds
@@ -139,15 +163,21 @@ func (s *session) farewell() {
 	urls := s.tell.tiers.Stop()
 	for _, url := range urls[:min(len(urls), farewellLimit)] {
 		req.TrackerID = s.tell.tiers.TrackerID(url)
-		s.spawn(func() func() {
-			ctx, cancel := context.WithTimeout(s.ctx, s.e.cfg.StopGrace)
-			defer cancel()
-			_, err := s.e.trackers.Announce(ctx, url, req)
-			return func() {
-				if err != nil {
-					s.log.Debug().Err(err).Msg("goodbye to tracker failed")
-				}
-			}
-		})
+		for _, req.InfoHash = range s.hashes() {
+			s.goodbye(url, req)
+		}
 	}
+}
+
+func (s *session) goodbye(url string, req tracker.Request) {
+	s.spawn(func() func() {
+		ctx, cancel := context.WithTimeout(s.ctx, s.e.cfg.StopGrace)
+		defer cancel()
+		_, err := s.e.trackers.Announce(ctx, url, req)
+		return func() {
+			if err != nil {
+				s.log.Debug().Err(err).Msg("goodbye to tracker failed")
+			}
+		}
+	})
 }

@@ -12,7 +12,6 @@ import (
 	"lorrent/daemon/event"
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/metainfo"
-	"lorrent/daemon/torrent/mse"
 	"lorrent/storage"
 	"lorrent/storage/disk"
 )
@@ -44,16 +43,15 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	if err != nil {
 		return s, false, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	if m.Info.Pieces == nil {
-		return s, false, fmt.Errorf("%w: a torrent that is v2 only is not supported yet", ErrInvalid)
-	}
 	if err := o.Limits.check(); err != nil {
 		return s, false, err
 	}
 	if e.lifetime() == nil {
 		return s, false, ErrClosed
 	}
-	t, err := e.reserve(ctx, m.Info.Hash)
+	record := newRecord(m, o, e.cfg.DownloadDir)
+	hashes := identityOf(&record).hashes()
+	t, err := e.reserve(ctx, hashes...)
 	if err != nil {
 		return s, false, fmt.Errorf("add %s: %w", m.Info.Hash, err)
 	}
@@ -66,8 +64,7 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 		}
 		return t.snapshot(), true, err
 	}
-	defer e.unreserve(m.Info.Hash)
-	record := newRecord(m, o, e.cfg.DownloadDir)
+	defer e.unreserve(hashes...)
 	resume := storage.Resume{Bitfield: bitfield.New(m.Info.NumPieces()).Wire()}
 	s, err = e.enter(record, storedMetadata(m.Info), resume)
 	return s, false, err
@@ -91,14 +88,24 @@ func (e *Engine) enter(record storage.Torrent, m storage.Metadata, resume storag
 	return t.snapshot(), err
 }
 
-// reserve returns the torrent when it is there; otherwise the caller alone may
-// add it, until unreserve. It waits for whoever is adding it now.
-func (e *Engine) reserve(ctx context.Context, h metainfo.Hash) (*torrent, error) {
+// reserve returns the torrent when one of its hashes is there; otherwise the
+// caller alone may add it, until unreserve. It waits for whoever is adding it
+// now.
+func (e *Engine) reserve(ctx context.Context, hashes ...metainfo.Hash) (*torrent, error) {
 	for {
 		e.mu.Lock()
-		t, busy := e.torrents[h], e.adding[h]
+		var t *torrent
+		for _, h := range hashes {
+			if t == nil {
+				t = e.known(h)
+			}
+		}
+		busy := e.beingAdded(hashes)
 		if t == nil && busy == nil {
-			e.adding[h] = make(chan struct{})
+			done := make(chan struct{})
+			for _, h := range hashes {
+				e.adding[h] = done
+			}
 		}
 		e.mu.Unlock()
 		if t != nil || busy == nil {
@@ -112,11 +119,13 @@ func (e *Engine) reserve(ctx context.Context, h metainfo.Hash) (*torrent, error)
 	}
 }
 
-func (e *Engine) unreserve(h metainfo.Hash) {
+func (e *Engine) unreserve(hashes ...metainfo.Hash) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	close(e.adding[h])
-	delete(e.adding, h)
+	close(e.adding[hashes[0]])
+	for _, h := range hashes {
+		delete(e.adding, h)
+	}
 }
 
 func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
@@ -138,25 +147,6 @@ func newRecord(m *metainfo.MetaInfo, o AddOptions, dir string) storage.Torrent {
 	}
 	describe(&r, m.Info)
 	return r
-}
-
-// enlist makes a torrent known to all; strike takes it back. mu is locked, or
-// nobody else is there yet.
-func (e *Engine) enlist(t *torrent) {
-	e.torrents[t.hash] = t
-	e.names[mse.Name(t.hash)] = t.hash
-}
-
-func (e *Engine) strike(h metainfo.Hash) {
-	delete(e.torrents, h)
-	delete(e.names, mse.Name(h))
-}
-
-func (e *Engine) find(h metainfo.Hash) (*torrent, bool) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	t, ok := e.torrents[h]
-	return t, ok
 }
 
 // List returns every torrent, oldest first. It waits for nobody.
@@ -194,14 +184,14 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
-// Resolve finds the torrent whose info hash is, or uniquely begins with,
-// prefix (hex). It returns ErrNotFound or an *AmbiguousError.
+// Resolve finds the torrent one of whose info hashes, v1 or v2, is or begins
+// with prefix (hex), and that of no other torrent. It returns ErrNotFound or an *AmbiguousError.
 func (e *Engine) Resolve(prefix string) (metainfo.Hash, error) {
 	prefix = strings.ToLower(prefix)
 	var matches []metainfo.Hash
 	e.mu.RLock()
-	for h := range e.torrents {
-		if prefix != "" && strings.HasPrefix(h.String(), prefix) {
+	for h, t := range e.torrents {
+		if prefix != "" && t.id.Load().hasPrefix(prefix) {
 			matches = append(matches, h)
 		}
 	}
@@ -277,7 +267,7 @@ func (e *Engine) Remove(ctx context.Context, h metainfo.Hash, deleteData bool) e
 		return fmt.Errorf("remove %s: %w", h, err)
 	}
 	e.mu.Lock()
-	e.strike(h)
+	e.strike(t)
 	e.mu.Unlock()
 	e.alarms.clear(t)
 	e.cfg.Events.Publish(event.TorrentRemoved{InfoHash: h.String(), Name: t.snapshot().Name, DataDeleted: deleteData})

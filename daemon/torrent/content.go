@@ -19,10 +19,16 @@ type content struct {
 	disk   *disk.Torrent
 	picker *picker.Picker
 	pieces map[int32]*piece.Buffer // being filled
+
+	trees    *trees // of a v2 torrent
+	deriving bool   // piece layers are being computed, or were
+
+	rechecked bool // the user wanted everything hashed
 }
 
 // opened is what opening a torrent finds out.
 type opened struct {
+	full   bool // everything was to be hashed
 	info   *metainfo.Info
 	disk   *disk.Torrent
 	resume storage.Resume
@@ -59,8 +65,11 @@ func (e *Engine) open(hash metainfo.Hash, dir string, checkAll bool) (o opened, 
 	if err != nil {
 		return o, fmt.Errorf("read the info of %s: %w", hash, err)
 	}
-	if o.info, err = metainfo.ParseInfo(b); err != nil {
+	if o.info, err = e.parseStored(hash, b); err != nil {
 		return o, fmt.Errorf("parse the stored info of %s: %w", hash, err)
+	}
+	if err := e.redescribe(hash, o.info); err != nil {
+		return o, err
 	}
 	if o.resume, err = e.cfg.Store.Resume(hash); err != nil {
 		e.log.Warn().Err(err).Stringer("torrent", hash).Msg("resume data cannot be used, everything is checked")
@@ -69,6 +78,7 @@ func (e *Engine) open(hash metainfo.Hash, dir string, checkAll bool) (o opened, 
 	if o.disk, err = openDisk(o.info, dir, e.cfg.Allocate); err != nil {
 		return o, fmt.Errorf("open %s: %w", dir, err)
 	}
+	o.full = checkAll
 	padding, err := padding(o.info)
 	if err == nil {
 		o.trust, err = o.judge(padding, checkAll)
@@ -109,6 +119,7 @@ func (s *session) opened(o opened, err error) {
 		return
 	case err == nil && looking && o.have.All() && len(s.waiting) == 0:
 		o.disk.Close() // all is well
+		redescribe(&s.record, o.info)
 		s.announceTick(time.Now())
 		return
 	case errors.Is(err, disk.ErrRootMissing):
@@ -118,14 +129,15 @@ func (s *session) opened(o opened, err error) {
 		s.fail(err)
 		return
 	}
-	s.content = &content{info: o.info, disk: o.disk, pieces: make(map[int32]*piece.Buffer)}
+	s.content = &content{info: o.info, disk: o.disk, pieces: make(map[int32]*piece.Buffer), trees: newTrees(o.info), rechecked: o.full}
+	redescribe(&s.record, o.info)
 	s.resume.load(o.resume)
 	s.startCheck(o.have, o.check)
 }
 
 // unload forgets the content.
 func (s *session) unload() {
-	s.seeking.fetch = nil
+	s.seeking.fetch, s.seeking.layers = nil, nil
 	s.countHeld()
 	if s.phase == fetching {
 		s.phase = resting

@@ -2,6 +2,7 @@ package torrent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -128,7 +129,25 @@ func (e *Engine) storedInfo(h metainfo.Hash) (*metainfo.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	return metainfo.ParseInfo(b)
+	return e.parseStored(h, b)
+}
+
+// parseStored adds what does not stand in the info dictionary.
+func (e *Engine) parseStored(h metainfo.Hash, b []byte) (*metainfo.Info, error) {
+	info, err := metainfo.ParseInfo(b)
+	if err != nil || !info.IsV2() {
+		return info, err
+	}
+	layers, err := e.cfg.Store.Layers(h)
+	switch {
+	case err != nil:
+		return nil, err
+	case layers != nil:
+		return info.WithLayers(layers)
+	case !info.HasLayers() && !info.IsHybrid():
+		return nil, errors.New("its piece layers are missing")
+	}
+	return info, nil // hybrid, by a magnet link or stored when v2 was not known
 }
 
 // storedBits is what the database says; nothing when it says nothing usable.

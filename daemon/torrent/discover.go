@@ -222,7 +222,12 @@ func (s *session) discoverTick(now time.Time) {
 }
 
 // announcedHashes are the names that the torrent has in the swarms.
-func (s *session) announcedHashes() [][20]byte { return [][20]byte{s.t.hash} }
+func (s *session) announcedHashes() (list [][20]byte) {
+	for _, h := range s.hashes() {
+		list = append(list, h)
+	}
+	return list
+}
 
 // lookup searches the DHT, and announces us in it.
 func (s *session) lookup(now time.Time) {

@@ -174,9 +174,7 @@ func (s *session) rightPiece(b *piece.Buffer, blocks []hashtree.Hash) {
 	s.content.picker.PieceVerified(b.Index)
 	s.record.VerifiedBytes += size
 	s.resume.wrote(size, time.Now())
-	for _, liar := range s.fetch.blame.settle(b.Index, blocks) {
-		s.ban(liar, fmt.Sprintf("sent wrong blocks of piece %d", b.Index))
-	}
+	s.banLiars(b.Index, blocks)
 	if s.draining {
 		return
 	}
@@ -210,6 +208,9 @@ func (s *session) completed(justNow bool) {
 	for _, r := range s.swarm.peers {
 		s.considerInterest(r)
 	}
+	if justNow || s.content.rechecked {
+		s.derive()
+	}
 }
 
 // wrongPiece finds out who is to blame for a piece with a wrong hash: a single
@@ -225,7 +226,9 @@ func (s *session) wrongPiece(b *piece.Buffer, blocks []hashtree.Hash) {
 		senders[i] = s.swarm.addrs[id]
 	}
 	s.log.Warn().Int("piece", b.Index).Int("contributors", len(contributors)).Msg("piece has a wrong hash")
-	if len(contributors) == 1 && senders[0].IsValid() {
+	if leaves := b.Leaves(); leaves != nil {
+		s.banSenders(b.Index, senders, blocks, leaves)
+	} else if len(contributors) == 1 && senders[0].IsValid() {
 		s.ban(senders[0], fmt.Sprintf("sent piece %d with a wrong hash", b.Index))
 	} else {
 		s.fetch.blame.suspect(b.Index, senders, blocks)
@@ -234,6 +237,7 @@ func (s *session) wrongPiece(b *piece.Buffer, blocks []hashtree.Hash) {
 				r.parole = true
 			}
 		}
+		s.askOthers(b.Index, contributors)
 	}
 	if !s.draining {
 		s.refillAll()
@@ -323,6 +327,9 @@ func (s *session) refill(r *remote) {
 	}
 	f.requests = f.requests[:0]
 	for _, b := range f.blocks {
+		if s.content.pieces[b.Piece] == nil {
+			s.askLeaves(r, int(b.Piece))
+		}
 		f.requests = append(f.requests, peer.Request{
 			Index: uint32(b.Piece), Begin: uint32(b.Begin), Length: uint32(b.Length), Piece: s.buffer(b.Piece),
 		})

@@ -10,8 +10,8 @@
 // A piece's bit is stored only after its bytes are on stable storage: write,
 // sync, commit. See resume.go.
 //
-// Specifications: BEP 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 19, 20, 21, 23, 24, 27, 29, 40, 41, 48, 54, 55, and
-// Message Stream Encryption.
+// Specifications: BEP 3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 19, 20, 21, 23, 24, 27, 29, 40, 41, 47, 48,
+// 52, 54, 55, and Message Stream Encryption.
 package torrent
 
 import (
@@ -177,6 +177,7 @@ type Engine struct {
 
 	mu       sync.RWMutex
 	torrents map[metainfo.Hash]*torrent
+	aliases  map[metainfo.Hash]metainfo.Hash // other hash of a hybrid torrent to its key
 	names    map[[20]byte]metainfo.Hash      // of torrents, as an encrypted handshake has them
 	adding   map[metainfo.Hash]chan struct{} // being stored; closed when that is over
 	ctx      context.Context                 // of Run; nil before
@@ -201,6 +202,7 @@ func New(cfg Config) (*Engine, error) {
 		alarms:    newAlarms(),
 		commands:  make(chan func()),
 		torrents:  make(map[metainfo.Hash]*torrent),
+		aliases:   make(map[metainfo.Hash]metainfo.Hash),
 		names:     make(map[[20]byte]metainfo.Hash),
 		adding:    make(map[metainfo.Hash]chan struct{}),
 	}

@@ -55,7 +55,8 @@ func (s *session) giveMetadata(r *remote) {
 
 // giveTick goes on with those who wait.
 func (s *session) giveTick() {
-	s.serve.metadata = 0
+	s.serve.metadata, s.serve.hashes = 0, 0
+	s.hashesTick()
 	for _, r := range s.swarm.peers {
 		s.giveMetadata(r)
 	}

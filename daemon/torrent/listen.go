@@ -112,6 +112,7 @@ type incoming struct {
 	source     string
 	dialed     bool
 	web        *webSeed // nil for a peer
+	v2         bool     // BitTorrent v2 is spoken
 }
 
 // hear reads the other side's handshake.
@@ -161,6 +162,7 @@ func (e *Engine) greet(conn net.Conn) (in incoming, t *torrent, err error) {
 	if !ok || !t.wantsToRun() {
 		return in, nil, fmt.Errorf("%w: %x", ErrNotFound, h)
 	}
+	h, in.v2 = t.id.Load().answerTo(in.theirs)
 	if _, err := in.conn.Write(e.handshake(h).Bytes()); err != nil {
 		return in, nil, err
 	}
@@ -177,6 +179,9 @@ func (e *Engine) handshake(h metainfo.Hash) peerwire.Handshake {
 	hs := peerwire.NewHandshake(h, e.peerID)
 	if e.offersDHT(h) {
 		hs.OfferDHT()
+	}
+	if t, ok := e.find(h); ok && t.id.Load().isV2() {
+		hs = hs.WithV2()
 	}
 	return hs
 }
@@ -223,7 +228,8 @@ func (e *Engine) introduce(conn net.Conn, infoHash [20]byte, encrypt bool) (in i
 	if err != nil {
 		return in, fmt.Errorf("%w: %w", errMute, err)
 	}
-	if in.theirs.InfoHash != infoHash {
+	ok := false
+	if in.v2, ok = e.agreed(infoHash, in.theirs.InfoHash); !ok {
 		return in, fmt.Errorf("peer answered for torrent %x", in.theirs.InfoHash)
 	}
 	if in.theirs.PeerID == e.peerID {

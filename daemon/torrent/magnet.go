@@ -24,6 +24,7 @@ const magnetRetry = 5 * time.Minute
 // added by a magnet link.
 type seeking struct {
 	fetch   *metadata.Fetch // nil when not in the phase fetching, and once it is there
+	layers  *layerless      // nil but for a v2 torrent whose info dictionary is there
 	storing bool
 	learnt  time.Time // the link's own peers, last
 	held    int       // bytes of fetch that the engine has counted
@@ -39,6 +40,9 @@ func (s *session) countHeld() {
 	held := 0
 	if s.seeking.fetch != nil {
 		held = s.seeking.fetch.Held()
+	}
+	if s.seeking.layers != nil {
+		held = s.seeking.layers.fetch.Held()
 	}
 	s.e.seekingBytes.Add(int64(held - s.seeking.held))
 	s.seeking.held = held
@@ -59,16 +63,17 @@ func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Sta
 	if e.lifetime() == nil {
 		return s, false, ErrClosed
 	}
-	t, err := e.reserve(ctx, l.Hash)
+	record := linkRecord(l, uri, o, e.cfg.DownloadDir)
+	hashes := identityOf(&record).hashes()
+	t, err := e.reserve(ctx, hashes...)
 	if err != nil {
-		return s, false, fmt.Errorf("add %s: %w", l.Hash, err)
+		return s, false, fmt.Errorf("add %s: %w", l.Key(), err)
 	}
 	if t != nil {
 		err = e.merge(ctx, t, linkTiers(l), l)
 		return t.snapshot(), true, err
 	}
-	defer e.unreserve(l.Hash)
-	record := linkRecord(l, uri, o, e.cfg.DownloadDir)
+	defer e.unreserve(hashes...)
 	s, err = e.enter(record, storage.Metadata{}, storage.Resume{})
 	return s, false, err
 }
@@ -78,7 +83,7 @@ func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.To
 		dir = filepath.Clean(o.Dir)
 	}
 	r := storage.Torrent{
-		InfoHash: l.Hash,
+		InfoHash: l.Key(),
 		Name:     l.Name,
 		Dir:      dir,
 		AddedAt:  time.Now().UTC(),
@@ -92,7 +97,10 @@ func linkRecord(l *magnet.Link, uri string, o AddOptions, dir string) storage.To
 		SuperSeed: o.SuperSeed,
 	}
 	if r.Name == "" {
-		r.Name = l.Hash.String()
+		r.Name = l.Key().String()
+	}
+	if l.IsV2() {
+		r.HashV2 = l.V2.String()
 	}
 	r.Trackers = linkTiers(l)
 	return r
@@ -110,6 +118,7 @@ func describe(r *storage.Torrent, info *metainfo.Info) {
 	r.NumPieces = info.NumPieces()
 	r.NumFiles = info.NumFiles()
 	r.Private = info.Private
+	identify(r, info)
 }
 
 // unknown reports whether the info dictionary is still to be found.
@@ -123,7 +132,7 @@ func (s *session) meeting() bool {
 // seek begins to look for the info dictionary.
 func (s *session) seek() {
 	s.phase = fetching
-	s.seeking.fetch = metadata.NewFetch(s.t.hash)
+	s.seeking.fetch = metadata.NewFetch(identityOf(&s.record).metadata())
 	s.learnLinked(time.Now())
 }
 
@@ -142,7 +151,11 @@ func (s *session) learnLinked(now time.Time) {
 // seekTick is what happens once a second until the info dictionary is there.
 func (s *session) seekTick(now time.Time) {
 	f := s.seeking.fetch
+	if f == nil && s.seeking.layers == nil {
+		return
+	}
 	if f == nil {
+		s.layersTick(now)
 		return
 	}
 	f.Expire(now)
@@ -202,25 +215,24 @@ func (s *session) metadataArrived(r *remote, m metadata.Message) bool {
 	return !dropped
 }
 
-// adopt stores an info dictionary whose hash is right, and goes on as with any
-// torrent.
+// adopt takes an info dictionary whose hash is right.
 func (s *session) adopt(raw []byte) {
 	s.seeking.fetch, s.seeking.storing = nil, true
 	s.countHeld()
 	s.spawn(func() func() {
 		info, err := metainfo.ParseInfo(raw)
 		if err == nil {
-			err = s.e.storeInfo(info)
+			err = s.e.unite(s.t, info)
 		}
-		return func() { s.adopted(info, err) }
+		return func() { s.found(info, err) }
 	})
 }
 
 // storeInfo makes an info dictionary durable. One that is there already, from
 // the peers or from a .torrent, is the same: its hash is.
-func (e *Engine) storeInfo(info *metainfo.Info) error {
+func (e *Engine) storeInfo(h metainfo.Hash, info *metainfo.Info) error {
 	resume := storage.Resume{Bitfield: bitfield.New(info.NumPieces()).Wire()}
-	err := e.cfg.Store.SetInfo(info.Hash, storedMetadata(info), resume, func(r *storage.Torrent) { describe(r, info) })
+	err := e.cfg.Store.SetInfo(h, storedMetadata(info), resume, func(r *storage.Torrent) { describe(r, info) })
 	if errors.Is(err, storage.ErrExists) {
 		return nil
 	}
@@ -253,12 +265,16 @@ func (s *session) adopted(info *metainfo.Info, err error) {
 // supply takes the info dictionary from a .torrent that was added for a
 // torrent without one. It is stored before anybody is told.
 func (e *Engine) supply(ctx context.Context, t *torrent, info *metainfo.Info) error {
-	if err := e.storeInfo(info); err != nil {
+	err := e.unite(t, info)
+	if err == nil {
+		err = e.storeInfo(t.hash, info)
+	}
+	if err != nil {
 		return fmt.Errorf("store the metadata of %s: %w", info.Hash, err)
 	}
 	return t.call(ctx, func(s *session) error {
 		if s.unknown() && !s.seeking.storing {
-			s.seeking.fetch = nil
+			s.seeking.fetch, s.seeking.layers = nil, nil
 			s.countHeld()
 			s.adopted(info, nil)
 		}

@@ -88,6 +88,8 @@ func (s *session) message(r *remote, e *peer.Event) bool {
 		s.nodeHeard(r, uint16(e.Index))
 	case peerwire.Extended:
 		return s.extended(r, e.Extension, e.Bytes)
+	case peerwire.HashRequest, peerwire.Hashes, peerwire.HashReject:
+		return s.hashMessage(r, e.ID, e.Bytes)
 	}
 	return true
 }

@@ -58,6 +58,15 @@ func (s *session) hashMore() {
 // pieceOnDisk hashes one piece. Files that are missing or short mean that it
 // is not there; other errors are errors, errConflict among them.
 func (c *content) pieceOnDisk(p int) (bool, error) {
+	check, err := c.hashPiece(p)
+	if check == nil || err != nil {
+		return false, err
+	}
+	return check.right()
+}
+
+// hashPiece reads one piece, and returns nil when it is not there.
+func (c *content) hashPiece(p int) (*pieceCheck, error) {
 	info := c.info
 	buf := make([]byte, min(info.PayloadSize(p), 1<<20))
 	check := newPieceCheck(info, p)
@@ -65,15 +74,15 @@ func (c *content) pieceOnDisk(p int) (bool, error) {
 		b := buf[:min(left, int64(len(buf)))]
 		err := c.disk.ReadAt(b, off)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			return false, nil
+			return nil, nil
 		}
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		check.Write(b)
 		off, left = off+int64(len(b)), left-int64(len(b))
 	}
-	return check.right()
+	return check, nil
 }
 
 func (s *session) hashed(p int, ok bool, err error) {

@@ -26,6 +26,7 @@ type remote struct {
 	source string
 	peerID [20]byte
 	fast   bool
+	v2     bool // speaks BitTorrent v2
 	client string
 	web    *webSeed // nil for a peer
 
@@ -39,6 +40,8 @@ type remote struct {
 	giving     giving
 	exchange   exchange
 	punch      punching
+	leaves     leafAsks
+	hashes     hashServe
 
 	offered map[int]bool // pieces it was shown while we super-seed; nil when nothing is hidden from it
 	passing []shown      // those it has not passed on
@@ -92,6 +95,7 @@ func (s *session) join(in incoming) {
 		peerID:  in.theirs.PeerID,
 		client:  clientOf(in.theirs.PeerID),
 		fast:    in.theirs.Fast(),
+		v2:      in.v2,
 		since:   time.Now(),
 		dht:     in.theirs.DHT(),
 		extends: in.theirs.Extended(),
@@ -145,6 +149,7 @@ func (s *session) join(in incoming) {
 		s.swarm.candidates[in.addr] = &candidate{addr: in.addr, source: in.source, busy: true, utp: in.transport == overUTP}
 	}
 	s.hello(r)
+	s.mayKnowLayers(r)
 	s.spawn(func() func() {
 		err := r.conn.Run(s.ctx)
 		s.e.peers.done()
@@ -166,6 +171,9 @@ func (s *session) left(r *remote, err error) {
 	if s.seeking.fetch != nil {
 		s.seeking.fetch.Remove(int32(r.id))
 	}
+	if s.seeking.layers != nil {
+		s.seeking.layers.fetch.Remove(int32(r.id))
+	}
 	s.log.Debug().Err(err).Stringer("peer", r.addr).Str("client", r.client).Str("transport", r.over).Str("encryption", r.secure).Msg("peer left")
 	if c := s.swarm.candidates[r.listen]; c != nil {
 		c.busy = false
@@ -176,6 +184,10 @@ func (s *session) left(r *remote, err error) {
 		if !s.draining { // otherwise it was us who left
 			s.dialFailed(c, false)
 		}
+	}
+	if wrong, ok := errors.AsType[*peer.WrongBlock](err); ok {
+		s.record.WastedBytes += int64(wrong.Length)
+		s.ban(r.addr, wrongBlock(wrong.Piece, wrong.Block))
 	}
 	var violation *peerwire.Error
 	if errors.As(err, &violation) {

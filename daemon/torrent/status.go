@@ -24,7 +24,9 @@ const (
 // Status is a torrent at one moment. Sizes are bytes, rates bytes per second,
 // unknown numbers -1.
 type Status struct {
-	InfoHash        metainfo.Hash
+	InfoHash        metainfo.Hash   // by which it is known here
+	HashV1          metainfo.Hash   // zero in a torrent that is v2 only
+	HashV2          metainfo.HashV2 // zero in a torrent that is v1 only
 	Name            string
 	State           State
 	Error           string // why State is Failed, or what is in the way

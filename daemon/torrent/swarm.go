@@ -133,7 +133,7 @@ func (s *session) dial(c *candidate) {
 // are those of the call.
 func (s *session) dialOver(c *candidate, transports []string, count *int, slots semaphore) {
 	*count++
-	ctx, hash, plain := s.net, s.t.hash, c.plain
+	ctx, hash, plain := s.net, s.callBy(c.failures), c.plain
 	s.spawn(func() func() {
 		in, err := incoming{}, context.Canceled
 		if slots.acquire(ctx.Done()) {

@@ -20,6 +20,7 @@ type torrent struct {
 	e    *Engine
 	hash metainfo.Hash
 
+	id      atomic.Pointer[identity] // written with the engine's mu locked
 	status  atomic.Pointer[Status]   // what List shows; written by the session
 	decided atomic.Pointer[decision] // nil until this process decides; written by the session
 	saving  sync.Mutex               // held while decided is stored
@@ -41,14 +42,19 @@ type torrent struct {
 
 func newTorrent(e *Engine, r storage.Torrent) *torrent {
 	t := &torrent{e: e, hash: r.InfoHash, record: r, web: newWebSeeds(r.WebSeeds), search: &search{found: -1}, ended: make(chan struct{}), signal: make(chan struct{}, 1)}
+	id := identityOf(&r)
+	t.id.Store(&id)
 	t.publish(statusOf(r))
 	return t
 }
 
 // statusOf is the status of a torrent nobody is working on.
 func statusOf(r storage.Torrent) Status {
+	id := identityOf(&r)
 	s := Status{
 		InfoHash:        r.InfoHash,
+		HashV1:          id.v1,
+		HashV2:          id.v2,
 		Name:            r.Name,
 		State:           Queued,
 		Error:           r.Error,

@@ -19,6 +19,8 @@ type upload struct {
 	chosen time.Time // when the choker last chose
 
 	metadata int // pieces of it given in this second
+	hashes   int // answers to hash requests in this second
+	hashJobs int // that are being computed
 }
 
 // requested queues a block for a peer, or refuses it.

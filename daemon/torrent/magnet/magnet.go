@@ -41,16 +41,13 @@ const (
 const scheme = "magnet:?"
 
 var (
-	// ErrV2 says that a link names a BitTorrent v2 torrent only.
-	ErrV2 = errors.New("a BitTorrent v2 link (btmh) without a v1 info hash is not supported yet")
-
-	errNoTopic = errors.New("no info hash in it (xt=urn:btih:…)")
+	errNoTopic = errors.New("no info hash in it (xt=urn:btih:… or xt=urn:btmh:…)")
 )
 
 // Link is what a magnet link says.
 type Link struct {
-	Hash     metainfo.Hash    // v1 info hash
-	V2       string           // v2 multihash in lower-case hex ("1220" and 64 digits), "" when not given
+	Hash     metainfo.Hash    // v1 info hash, zero when not given
+	V2       metainfo.HashV2  // v2 info hash, zero when not given
 	Name     string           // printable, at most 255 bytes; for show until the torrent's own is known
 	Trackers []string         // http, https or udp, no URL twice
 	WebSeeds []string         // http or https, no URL twice
@@ -68,7 +65,8 @@ func Is(text string) bool {
 	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
 }
 
-// Parse reads a link. Errors begin with "magnet:"; one is ErrV2.
+// Parse reads a link, which names at least one info hash. Errors begin with
+// "magnet:".
 func Parse(text string) (*Link, error) {
 	l, err := parse(strings.TrimSpace(text))
 	if err != nil {
@@ -86,7 +84,6 @@ func parse(text string) (*Link, error) {
 	}
 	query, _, _ := strings.Cut(text[len(scheme):], "#")
 	l := &Link{}
-	found := false
 	for param := range strings.SplitSeq(query, "&") {
 		key, raw, _ := strings.Cut(param, "=")
 		value, err := url.QueryUnescape(raw)
@@ -98,20 +95,29 @@ func parse(text string) (*Link, error) {
 			key = base // xt.1, tr.2
 		}
 		if key == "xt" {
-			if err := l.topic(value, &found); err != nil {
+			if err := l.topic(value); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		l.option(key, value)
 	}
-	switch {
-	case found:
-		return l, nil
-	case l.V2 != "":
-		return nil, ErrV2
+	if !l.IsV1() && !l.IsV2() {
+		return nil, errNoTopic
 	}
-	return nil, errNoTopic
+	return l, nil
+}
+
+// IsV1 and IsV2 report which hashes the link names.
+func (l *Link) IsV1() bool { return l.Hash != metainfo.Hash{} }
+func (l *Link) IsV2() bool { return l.V2 != metainfo.HashV2{} }
+
+// Key is the v1 info hash, or the v2 one cut short when there is none.
+func (l *Link) Key() metainfo.Hash {
+	if l.IsV1() {
+		return l.Hash
+	}
+	return l.V2.Short()
 }
 
 func isNumber(s string) bool {
@@ -120,7 +126,7 @@ func isNumber(s string) bool {
 }
 
 // topic takes one xt. Those of other networks are left out.
-func (l *Link) topic(value string, found *bool) error {
+func (l *Link) topic(value string) error {
 	kind, id, _ := strings.Cut(strings.ToLower(value), "urn:")
 	if kind != "" {
 		return nil
@@ -132,16 +138,21 @@ func (l *Link) topic(value string, found *bool) error {
 		if err != nil {
 			return err
 		}
-		if *found && hash != l.Hash {
+		if l.IsV1() && hash != l.Hash {
 			return errors.New("it names two torrents")
 		}
-		l.Hash, *found = hash, true
+		l.Hash = hash
 	case "btmh":
 		const sha256 = "1220" // the multihash's function and its length
-		if b, err := hex.DecodeString(id); err != nil || len(b) != 34 || !strings.HasPrefix(id, sha256) {
+		digits, ok := strings.CutPrefix(id, sha256)
+		hash, err := metainfo.ParseHashV2(digits)
+		if err != nil || !ok {
 			return fmt.Errorf("btmh %.80q: want 1220 and 64 hex digits", id)
 		}
-		l.V2 = id
+		if l.IsV2() && hash != l.V2 {
+			return errors.New("it names two v2 torrents")
+		}
+		l.V2 = hash
 	}
 	return nil
 }
@@ -257,9 +268,15 @@ func printable(name string) string {
 // String is the link again, in a fixed order.
 func (l *Link) String() string {
 	var b strings.Builder
-	b.WriteString(scheme + "xt=urn:btih:" + l.Hash.String())
-	if l.V2 != "" {
-		b.WriteString("&xt=urn:btmh:" + l.V2)
+	b.WriteString(scheme)
+	if l.IsV1() {
+		b.WriteString("xt=urn:btih:" + l.Hash.String())
+	}
+	if l.IsV2() {
+		if l.IsV1() {
+			b.WriteString("&")
+		}
+		b.WriteString("xt=urn:btmh:1220" + l.V2.String())
 	}
 	param := func(key, value string) { b.WriteString("&" + key + "=" + url.QueryEscape(value)) }
 	if l.Name != "" {

@@ -1,7 +1,6 @@
 package magnet
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -26,6 +25,27 @@ func hash(t testing.TB) metainfo.Hash {
 	return h
 }
 
+func v2(t testing.TB) metainfo.HashV2 {
+	t.Helper()
+	h, err := metainfo.ParseHashV2(v2Hash[4:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestKey(t *testing.T) {
+	for link, want := range map[string]string{
+		"magnet:?xt=urn:btih:" + hexHash:                            hexHash,
+		"magnet:?xt=urn:btmh:" + v2Hash:                             v2Hash[4:44],
+		"magnet:?xt=urn:btmh:" + v2Hash + "&xt=urn:btih:" + hexHash: hexHash,
+	} {
+		if l, err := Parse(link); err != nil || l.Key().String() != want {
+			t.Errorf("%s: %+v, %v", link, l, err)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	addr := netip.MustParseAddrPort
 	long := "http://a.example/" + strings.Repeat("x", maxURL)
@@ -40,8 +60,9 @@ func TestParse(t *testing.T) {
 		{"escaped colons", "magnet:?xt=urn%3Abtih%3A" + hexHash, Link{}},
 		{"white space around", "  magnet:?xt=urn:btih:" + hexHash + "\n", Link{}},
 		{"fragment", "magnet:?xt=urn:btih:" + hexHash + "#top", Link{}},
-		{"hybrid", "magnet:?xt=urn:btih:" + hexHash + "&xt=urn:btmh:" + v2Hash, Link{V2: v2Hash}},
-		{"hybrid, numbered", "magnet:?xt.1=urn:btmh:" + v2Hash + "&xt.2=urn:btih:" + hexHash, Link{V2: v2Hash}},
+		{"hybrid", "magnet:?xt=urn:btih:" + hexHash + "&xt=urn:btmh:" + v2Hash, Link{V2: v2(t)}},
+		{"hybrid, numbered", "magnet:?xt.1=urn:btmh:" + v2Hash + "&xt.2=urn:btih:" + hexHash, Link{V2: v2(t)}},
+		{"v2 only", "magnet:?xt=urn:btmh:" + strings.ToUpper(v2Hash), Link{V2: v2(t)}},
 		{"same hash twice", "magnet:?xt=urn:btih:" + hexHash + "&xt=urn:btih:" + base32Hash, Link{}},
 		{"other networks", "magnet:?xt=urn:sha1:YNCKHTQCWBTRNJIV4WNAE52SJUQCZO5C&xt=urn:ed2k:31D6&xt=urn:btih:" + hexHash, Link{}},
 		{"name", "magnet:?xt=urn:btih:" + hexHash + "&dn=a+b%20c", Link{Name: "a b c"}},
@@ -62,7 +83,9 @@ func TestParse(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			c.want.Hash = hash(t)
+			if strings.Contains(strings.ToLower(c.link), "btih") {
+				c.want.Hash = hash(t)
+			}
 			got, err := Parse(c.link)
 			if err != nil {
 				t.Fatal(err)
@@ -92,6 +115,7 @@ func TestParseRefuses(t *testing.T) {
 		{"not base32", "magnet:?xt=urn:btih:1" + base32Hash[1:], "not hex nor base32"},
 		{"two torrents", "magnet:?xt=urn:btih:" + hexHash + "&xt=urn:btih:" + other, "two torrents"},
 		{"short btmh", "magnet:?xt=urn:btmh:1220", "64 hex"},
+		{"two v2 torrents", "magnet:?xt=urn:btmh:" + v2Hash + "&xt=urn:btmh:1220" + strings.Repeat("ab", 32), "two v2 torrents"},
 		{"other multihash", "magnet:?xt=urn:btmh:1320" + v2Hash[4:], "64 hex"},
 		{"too long", "magnet:?xt=urn:btih:" + hexHash + "&dn=" + strings.Repeat("x", MaxLength), "limit"},
 	}
@@ -102,9 +126,6 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("got %+v, %v; want an error with %q", l, err, c.want)
 			}
 		})
-	}
-	if _, err := Parse("magnet:?xt=urn:btmh:" + v2Hash); !errors.Is(err, ErrV2) {
-		t.Errorf("v2 only: %v", err)
 	}
 }
 
@@ -126,6 +147,7 @@ func TestBounds(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("magnet:?xt=urn:btih:" + hexHash + "&dn=a%20b&tr=udp%3A%2F%2Fa.example%3A80&ws=http://b/&x.pe=[::1]:2&x.pe=a-b.example:3&so=1,3-4")
 	f.Add("magnet:?xt.1=urn:btih:" + base32Hash + "&xt.2=urn:btmh:" + v2Hash)
+	f.Add("magnet:?xt=urn:btmh:" + v2Hash)
 	f.Add("magnet:?so=0-1048576,%&x.pe=1.2.3.4:70000&tr.x=1")
 	f.Fuzz(func(t *testing.T, link string) {
 		l, err := Parse(link)

@@ -1,7 +1,9 @@
 package metadata
 
 import (
+	"bytes"
 	"crypto/sha1"
+	"crypto/sha256"
 	"fmt"
 	"hash"
 	"slices"
@@ -22,7 +24,7 @@ const (
 // on one attempt at it. When what they brought has a wrong hash, nobody knows
 // who of them lied, and each of them is given an attempt of its own.
 type Fetch struct {
-	hash  [sha1.Size]byte
+	want  []byte // hash of the dictionary
 	peers map[int32]*source
 	tries map[key]*attempt
 	solo  map[int]bool // sizes at which working together has failed
@@ -55,9 +57,17 @@ type attempt struct {
 	sum     hash.Hash
 }
 
-// NewFetch begins to look for the dictionary with this SHA-1.
-func NewFetch(hash [sha1.Size]byte) *Fetch {
-	return &Fetch{hash: hash, peers: make(map[int32]*source), tries: make(map[key]*attempt), solo: make(map[int]bool)}
+// NewFetch begins to look for the dictionary with this hash: SHA-1 of 20 bytes
+// or, of a v2 torrent (BEP 52), SHA-256 of 32.
+func NewFetch(want []byte) *Fetch {
+	return &Fetch{want: slices.Clone(want), peers: make(map[int32]*source), tries: make(map[key]*attempt), solo: make(map[int]bool)}
+}
+
+func (f *Fetch) newHash() hash.Hash {
+	if len(f.want) == sha256.Size {
+		return sha256.New()
+	}
+	return sha1.New()
 }
 
 // Add takes a peer that claims to have a dictionary of size bytes. An error
@@ -119,7 +129,7 @@ func (f *Fetch) Next(peer int32, now time.Time) (piece int, ok bool) {
 	k := f.keyOf(peer, s)
 	a := f.tries[k]
 	if a == nil {
-		a = &attempt{began: now, askedOf: make(map[int]int), from: make(map[int32]bool), sum: sha1.New()}
+		a = &attempt{began: now, askedOf: make(map[int]int), from: make(map[int32]bool), sum: f.newHash()}
 		f.tries[k] = a
 	}
 	best := -1
@@ -191,7 +201,7 @@ func (f *Fetch) Data(peer int32, m Message, now time.Time) (info []byte, liars [
 	if a.have < NumPieces(s.size) {
 		return nil, f.shed(k, now), nil
 	}
-	if [sha1.Size]byte(a.sum.Sum(nil)) == f.hash {
+	if bytes.Equal(a.sum.Sum(nil), f.want) {
 		return slices.Concat(a.pieces...), nil, nil
 	}
 	return nil, f.wrong(k, a), nil

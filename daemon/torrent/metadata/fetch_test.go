@@ -29,7 +29,7 @@ func honest(info []byte) scripted {
 // the clock has run a while. It returns what was fetched and who was dropped.
 func run(t *testing.T, hash [20]byte, peers []scripted) (info []byte, dropped []int32) {
 	t.Helper()
-	f := NewFetch(hash)
+	f := NewFetch(hash[:])
 	now := time.Unix(1e9, 0)
 	drop := func(id int32) {
 		if !slices.Contains(dropped, id) {
@@ -189,7 +189,7 @@ func TestFetchOfNothing(t *testing.T) {
 // What liars make us hold is bounded, and does not keep the truth away.
 func TestFetchBoundsMemory(t *testing.T) {
 	info := dictionary(40 * PieceSize)
-	f := NewFetch(sha1.Sum(info))
+	f := NewFetch(sum(info))
 	now := time.Unix(1e9, 0)
 	const liars = 10
 	gone := make(map[int32]bool)
@@ -247,7 +247,7 @@ func TestFetchBoundsMemory(t *testing.T) {
 
 func TestUnasked(t *testing.T) {
 	info := dictionary(100)
-	f := NewFetch(sha1.Sum(info))
+	f := NewFetch(sum(info))
 	now := time.Unix(1e9, 0)
 	if err := f.Add(1, 100); err != nil {
 		t.Fatal(err)
@@ -320,7 +320,7 @@ func FuzzDecode(f *testing.F) {
 		if m.Piece < 0 || m.Piece >= NumPieces(MaxSize) || m.TotalSize < 0 || m.TotalSize > MaxSize || len(m.Payload) > PieceSize {
 			t.Fatalf("%+v", m)
 		}
-		fetch := NewFetch([20]byte{})
+		fetch := NewFetch(make([]byte, 20))
 		if err := fetch.Add(1, max(1, m.TotalSize)); err != nil {
 			t.Fatal(err)
 		}
@@ -329,4 +329,9 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal("a hash of zeros")
 		}
 	})
+}
+
+func sum(info []byte) []byte {
+	h := sha1.Sum(info)
+	return h[:]
 }

@@ -66,6 +66,15 @@ func (c *Conn) Stuck(now time.Time) bool {
 	return since != 0 && now.Sub(time.Unix(0, since)) > c.cfg.BlockTimeout
 }
 
+// WrongBlock says that a block has another hash than the torrent says (BEP 52).
+// Its sender alone is to blame. Block counts those of its piece from 0, Length
+// is in bytes.
+type WrongBlock struct{ Piece, Block, Length int }
+
+func (e *WrongBlock) Error() string {
+	return fmt.Sprintf("block %d of piece %d has a wrong hash", e.Block, e.Piece)
+}
+
 // block takes the block that a Piece message carries.
 func (c *Conn) block(r *peerwire.Reader, m peerwire.Message) error {
 	e := Event{ID: peerwire.Piece, Index: m.Index, Begin: m.Begin, Length: m.Length}
@@ -83,6 +92,9 @@ func (c *Conn) block(r *peerwire.Reader, m peerwire.Message) error {
 		err = r.SkipBlock()
 	} else if err = r.ReadBlock(dst); err != nil {
 		buf.Abandon(int(m.Begin))
+	} else if !buf.Right(int(m.Begin), dst) {
+		buf.Abandon(int(m.Begin))
+		return &WrongBlock{Piece: int(m.Index), Block: int(m.Begin) / peerwire.BlockSize, Length: int(m.Length)}
 	} else {
 		e.Piece = buf
 		e.Complete = buf.Deliver(int(m.Begin), c.cfg.ID)

@@ -10,6 +10,7 @@ package piece
 import (
 	"sync"
 
+	"lorrent/daemon/torrent/hashtree"
 	"lorrent/daemon/torrent/peerwire"
 )
 
@@ -34,7 +35,8 @@ type Buffer struct {
 	data    []byte
 	blocks  []state
 	from    []int32
-	missing int // blocks that have not arrived; negative once dropped
+	leaves  []hashtree.Hash // of the blocks, nil while they are not known
+	missing int             // blocks that have not arrived; negative once dropped
 }
 
 func blockCount(size int) int { return (size + peerwire.BlockSize - 1) / peerwire.BlockSize }
@@ -66,6 +68,30 @@ func (b *Buffer) Claim(begin, length int) ([]byte, bool) {
 	}
 	b.blocks[n] = arriving
 	return b.data[begin : begin+length], true
+}
+
+// Expect says which hashes the blocks must have (BEP 52), one for each. What has
+// arrived before is not looked at again.
+func (b *Buffer) Expect(leaves []hashtree.Hash) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(leaves) == len(b.blocks) {
+		b.leaves = leaves
+	}
+}
+
+// Leaves returns what Expect was told, nil when it was not.
+func (b *Buffer) Leaves() []hashtree.Hash {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.leaves
+}
+
+// Right reports whether the claimed block at begin, which has been read to its
+// place, is what is expected, if anything is.
+func (b *Buffer) Right(begin int, block []byte) bool {
+	leaves, n := b.Leaves(), begin/peerwire.BlockSize
+	return leaves == nil || hashtree.Leaf(block) == leaves[n]
 }
 
 // Deliver ends a claim: the block is in its place, sent by the peer from. It
