@@ -88,6 +88,10 @@ func (o *output) summary(t rpc.Torrent) *pairs {
 	p := &pairs{}
 	p.add("name", text("%s", t.Name))
 	p.add("id", text("%s", t.InfoHash))
+	if t.InfoHashV2 != "" {
+		p.add("v1 hash", text("%s", orNone(t.InfoHashV1)))
+		p.add("v2 hash", text("%s", t.InfoHashV2))
+	}
 	p.add("state", cell{t.State, stateStyle(t.State)})
 	if t.Error != "" {
 		p.add("error", cell{t.Error, red})
@@ -128,6 +132,13 @@ func findingText(list []rpc.Finding) string {
 		parts[i] = name + ": " + f.Text
 	}
 	return strings.Join(parts, ", ")
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
 }
 
 func fileTable(files []rpc.File) *table {

@@ -15,7 +15,9 @@ const (
 
 // Torrent is one torrent, as every reply shows it.
 type Torrent struct {
-	InfoHash        string     `json:"infoHash"` // 40 lower-case hex digits
+	InfoHash        string     `json:"infoHash"`   // 40 lower-case hex digits, the id: v1, or those that v2 begins with
+	InfoHashV1      string     `json:"infoHashV1"` // "" in a torrent that is v2 only
+	InfoHashV2      string     `json:"infoHashV2"` // 64 lower-case hex digits, "" in a torrent that is v1 only
 	Name            string     `json:"name"`
 	State           string     `json:"state"`
 	TotalBytes      int64      `json:"totalBytes"`

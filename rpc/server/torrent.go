@@ -181,7 +181,7 @@ func (s *TorrentService) resolve(id string) (metainfo.Hash, error) {
 	switch {
 	case id == "":
 		return metainfo.Hash{}, failure(rpc.CodeInvalidParams, "id: missing")
-	case len(id) > 2*len(metainfo.Hash{}):
+	case len(id) > 2*len(metainfo.HashV2{}):
 		return metainfo.Hash{}, failure(rpc.CodeNotFound, "id: %q is longer than an info hash", clip(id, 50))
 	}
 	return s.engine.Resolve(id)
@@ -193,7 +193,7 @@ func toTorrent(s torrent.Status) rpc.Torrent {
 		checked = -1
 	}
 	return rpc.Torrent{
-		InfoHash: s.InfoHash.String(), Name: s.Name, State: string(s.State), Error: s.Error, Dir: s.Dir,
+		InfoHash: s.InfoHash.String(), InfoHashV1: orEmpty(s.HashV1), InfoHashV2: orEmpty(s.HashV2), Name: s.Name, State: string(s.State), Error: s.Error, Dir: s.Dir,
 		TotalBytes: s.TotalBytes, VerifiedBytes: s.VerifiedBytes, CheckedBytes: checked,
 		DownloadRate: s.DownloadRate, UploadRate: s.UploadRate,
 		DownloadedBytes: s.DownloadedBytes, UploadedBytes: s.UploadedBytes, WastedBytes: s.WastedBytes,
@@ -202,6 +202,17 @@ func toTorrent(s torrent.Status) rpc.Torrent {
 		PieceLength: s.PieceLength, NumPieces: s.NumPieces, NumFiles: s.NumFiles,
 		AddedAt: s.AddedAt, CompletedAt: timeOrNil(s.CompletedAt),
 	}
+}
+
+// orEmpty is a hash that may be missing.
+func orEmpty[H interface {
+	comparable
+	String() string
+}](h H) string {
+	if zero := *new(H); h == zero {
+		return ""
+	}
+	return h.String()
 }
 
 func toFile(f torrent.FileStatus) rpc.File { return rpc.File(f) }

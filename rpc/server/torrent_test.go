@@ -93,7 +93,7 @@ func TestTorrentCommands(t *testing.T) {
 	}
 	_, err := c.TorrentStart(ctx, rpc.TorrentArgs{})
 	wantError(t, err, rpc.CodeInvalidParams, "id: missing")
-	_, err = c.TorrentStart(ctx, rpc.TorrentArgs{ID: strings.Repeat("a", 41)})
+	_, err = c.TorrentStart(ctx, rpc.TorrentArgs{ID: strings.Repeat("a", 65)})
 	wantError(t, err, rpc.CodeNotFound, "longer than an info hash")
 	_, err = c.TorrentGet(ctx, rpc.TorrentGetArgs{ID: "ffff"})
 	wantError(t, err, rpc.CodeNotFound, `no such torrent: "ffff"`)
