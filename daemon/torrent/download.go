@@ -94,6 +94,10 @@ func (s *session) blockArrived(r *remote, e *peer.Event) {
 		}
 		return
 	}
+	if !e.Complete && !buffer.Arrived(int(b.Begin)) { // it was wrong, and is wanted again
+		p.Release(r.id, b)
+		return
+	}
 	s.fetch.others = p.Others(b, r.id, s.fetch.others[:0])
 	for _, id := range s.fetch.others {
 		if other := s.swarm.peers[int32(id)]; other != nil {

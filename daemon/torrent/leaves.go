@@ -107,7 +107,11 @@ func (s *session) leavesArrived(r *remote, q hashtree.Request, hashes []hashtree
 	r.leaves.refusals = 0
 	leaves := hashes[:tree.NumBlocks]
 	if b := s.content.pieces[int32(piece)]; b != nil {
-		b.Expect(leaves)
+		for _, w := range b.Expect(leaves) {
+			s.record.WastedBytes += int64(w.Length)
+			s.content.picker.Spoilt(blockOf(uint32(piece), uint32(w.Begin), uint32(w.Length)))
+			s.ban(s.swarm.addrs[w.From], wrongBlock(piece, w.Begin/peerwire.BlockSize))
+		}
 	}
 	if s.fetch.blame.remembers(piece) {
 		s.banLiars(piece, leaves)

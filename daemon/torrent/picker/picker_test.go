@@ -582,3 +582,41 @@ func TestRunsOfPieces(t *testing.T) {
 		t.Error("nothing more is picked")
 	}
 }
+
+// A block that turns out to be wrong is asked for again, and its piece goes on.
+func TestSpoilt(t *testing.T) {
+	p := New(Config{NumPieces: 1, PieceLength: 3 * BlockSize, TotalLength: 3 * BlockSize})
+	p.AddPeer(1)
+	p.PeerHaveAll(1)
+	blocks := p.Pick(1, 3, Mode{}, nil)
+	if len(blocks) != 3 {
+		t.Fatalf("picked %v", blocks)
+	}
+	p.Received(1, blocks[0])
+	p.Received(1, blocks[1])
+	p.Spoilt(blocks[0])
+	p.Spoilt(blocks[2]) // was not received
+	if got := p.Pick(1, 9, Mode{}, nil); len(got) != 1 || got[0] != blocks[0] {
+		t.Fatalf("picked %v, want %v", got, blocks[0])
+	}
+	p.Received(1, blocks[0])
+	if _, complete := p.Received(1, blocks[2]); !complete {
+		t.Error("the piece is not complete")
+	}
+	p.Spoilt(blocks[0]) // too late: the piece waits for its verdict
+	p.PieceVerified(0)
+	if p.Left() != 0 || p.Partials() != 0 || p.PartialBytes() != 0 {
+		t.Errorf("%d left, %d partials", p.Left(), p.Partials())
+	}
+	// With nothing else in it the piece is as good as not started.
+	dropped := 0
+	p = New(Config{NumPieces: 1, PieceLength: BlockSize * 2, TotalLength: BlockSize * 2, Dropped: func(int) { dropped++ }})
+	p.AddPeer(1)
+	p.PeerHaveAll(1)
+	blocks = p.Pick(1, 1, Mode{}, nil)
+	p.Received(1, blocks[0])
+	p.Spoilt(blocks[0])
+	if dropped != 1 || p.Started(0) {
+		t.Errorf("dropped %d times", dropped)
+	}
+}

@@ -38,6 +38,29 @@ func (p *Picker) Received(id PeerID, b Block) (ok, pieceComplete bool) {
 	return true, false
 }
 
+// Spoilt says that a block that was received is not the right one after all: it
+// is wanted again. Its piece is not complete.
+func (p *Picker) Spoilt(b Block) {
+	part, i := p.find(b)
+	if part == nil || part.at < 0 || !part.blocks[i].received {
+		return
+	}
+	bl := &part.blocks[i]
+	bl.received = false
+	part.received--
+	if bl.n > 0 {
+		part.busy++
+		p.inflight++
+	} else {
+		part.free++
+		part.first = min(part.first, i)
+		p.reopen(part)
+	}
+	if part.received == 0 && part.busy == 0 {
+		p.drop(part)
+	}
+}
+
 // Others appends to dst the peers, other than except, that were asked for the
 // block and have not delivered it. Ask before or after Received; send them
 // cancels and Release it for each.

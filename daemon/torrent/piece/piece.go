@@ -70,14 +70,35 @@ func (b *Buffer) Claim(begin, length int) ([]byte, bool) {
 	return b.data[begin : begin+length], true
 }
 
-// Expect says which hashes the blocks must have (BEP 52), one for each. What has
-// arrived before is not looked at again.
-func (b *Buffer) Expect(leaves []hashtree.Hash) {
+// Wrong is a block that has arrived and has another hash than it must.
+type Wrong struct {
+	Begin, Length int
+	From          int32
+}
+
+// Expect says which hashes the blocks must have (BEP 52), one for each. Of those
+// that have arrived it returns the wrong ones, which are wanted again; those of a
+// complete piece are left to whoever has it.
+func (b *Buffer) Expect(leaves []hashtree.Hash) (wrong []Wrong) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(leaves) == len(b.blocks) {
-		b.leaves = leaves
+	if len(leaves) != len(b.blocks) {
+		return nil
 	}
+	b.leaves = leaves
+	if b.missing <= 0 {
+		return nil
+	}
+	for n, state := range b.blocks {
+		begin := n * peerwire.BlockSize
+		length := min(peerwire.BlockSize, b.size-begin)
+		if state == arrived && hashtree.Leaf(b.data[begin:begin+length]) != leaves[n] {
+			b.blocks[n] = wanted
+			b.missing++
+			wrong = append(wrong, Wrong{Begin: begin, Length: length, From: b.from[n]})
+		}
+	}
+	return wrong
 }
 
 // Leaves returns what Expect was told, nil when it was not.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"lorrent/daemon/torrent/hashtree"
 	"lorrent/daemon/torrent/peerwire"
 )
 
@@ -208,5 +209,47 @@ func TestDropUnderARead(t *testing.T) {
 		if p.InUse() != 0 || p.kept != 0 {
 			t.Errorf("%d bytes in use, %d kept", p.InUse(), p.kept)
 		}
+	}
+}
+
+func TestExpect(t *testing.T) {
+	const size = 2*peerwire.BlockSize + 100
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	leaves := hashtree.Leaves(data)
+	b := NewPool(0).New(3, size)
+	put := func(begin, length int, spoil bool) (complete bool) {
+		dst, ok := b.Claim(begin, length)
+		if !ok {
+			t.Fatalf("block at %d is not wanted", begin)
+		}
+		copy(dst, data[begin:])
+		if spoil {
+			dst[5] ^= 1
+		}
+		if b.Leaves() != nil && b.Right(begin, dst) == spoil {
+			t.Errorf("block at %d: right is %v", begin, !spoil)
+		}
+		return b.Deliver(begin, int32(begin/peerwire.BlockSize)+1)
+	}
+	put(0, peerwire.BlockSize, false)
+	put(2*peerwire.BlockSize, 100, true)
+	if wrong := b.Expect(leaves[:2]); wrong != nil || b.Leaves() != nil {
+		t.Error("too few hashes were taken")
+	}
+	if wrong := b.Expect(leaves); len(wrong) != 1 || wrong[0] != (Wrong{2 * peerwire.BlockSize, 100, 3}) {
+		t.Errorf("wrong: %+v", wrong)
+	}
+	if b.Arrived(2*peerwire.BlockSize) || !b.Arrived(0) {
+		t.Error("the wrong block is still there, or the right one is not")
+	}
+	put(2*peerwire.BlockSize, 100, false)
+	if !put(peerwire.BlockSize, peerwire.BlockSize, true) {
+		t.Error("not complete")
+	}
+	if wrong := b.Expect(leaves); wrong != nil {
+		t.Errorf("of a complete piece: %+v", wrong)
 	}
 }

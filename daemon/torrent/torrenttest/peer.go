@@ -30,6 +30,7 @@ type Options struct {
 	Pieces   int      // of the torrent
 	Plain    bool     // speaks BEP 3 only: neither fast nor extensions
 	DHT      bool     // has a node
+	V2       bool     // says that it speaks BitTorrent v2
 }
 
 func (o *Options) handshake() peerwire.Handshake {
@@ -39,6 +40,9 @@ func (o *Options) handshake() peerwire.Handshake {
 	h := peerwire.NewHandshake(o.InfoHash, o.PeerID)
 	if o.DHT {
 		h.OfferDHT()
+	}
+	if o.V2 {
+		h = h.WithV2()
 	}
 	if o.Plain {
 		h.Reserved = [8]byte{}

@@ -22,6 +22,7 @@ type SeedConfig struct {
 	Encrypted   bool            // answers encrypted handshakes, with RC4 after them, and no others
 	Hold        <-chan struct{} // keeps the engine choked until it is closed; nil for no choke
 	Answer      Answer
+	Hash        Answer // deals with a hash request; nil leaves it without an answer
 }
 
 // Answer deals with one request in the seed's place, or returns false to let it
@@ -144,6 +145,10 @@ func (s *Seed) serve(conn net.Conn) {
 		m, err := p.Next()
 		if err != nil {
 			return
+		}
+		if m.ID == peerwire.HashRequest && s.cfg.Hash != nil {
+			s.cfg.Hash(p, m.Message)
+			continue
 		}
 		if m.ID != peerwire.Request || s.cfg.Answer != nil && s.cfg.Answer(p, m.Message) {
 			continue
