@@ -78,7 +78,8 @@ func (s *session) layersTick(now time.Time) {
 	for _, r := range s.swarm.peers {
 		s.askLayers(r, now)
 	}
-	if l.info.IsHybrid() && now.Sub(l.moved) > layersPatience || l.fetch.Done() {
+	stuck := l.fetch.Peers() == 0 || now.Sub(l.moved) > layersPatience
+	if l.info.IsHybrid() && stuck || l.fetch.Done() {
 		s.layersDone()
 	}
 }

@@ -175,7 +175,8 @@ func piecesRoot(raw []byte) (root hashtree.Hash, err error) {
 }
 
 // align gives the files of a v2 torrent their offsets: each file that is not
-// empty begins at a piece. A pad file of ours fills each gap.
+// empty begins at a piece. A pad file of ours fills each gap, and the last piece:
+// libtorrent asks for whole blocks there as anywhere.
 func align(files []File, pieceLength int64) ([]File, error) {
 	out := make([]File, 0, len(files))
 	total, gap := int64(0), 0 // gap is where in out the next pad file goes
@@ -196,6 +197,9 @@ func align(files []File, pieceLength int64) ([]File, error) {
 		if f.Length > 0 {
 			gap = len(out)
 		}
+	}
+	if n := -total & (pieceLength - 1); n > 0 {
+		out = append(out, File{Length: n, Offset: total, Pad: true})
 	}
 	return out, nil
 }
