@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"lorrent/daemon/torrent/metainfo"
+	"lorrent/lora"
+	"lorrent/lora/ether"
 	"lorrent/rpc"
 )
 
@@ -270,7 +272,7 @@ func checkDaemon(t *testing.T, c ctl, p *process) {
 // TestCtlMessages talks to the echo node of the simulated air.
 func TestCtlMessages(t *testing.T) {
 	t.Parallel()
-	const echo = "!ec400001"
+	echo := lora.FormatNodeID(ether.EchoNode)
 	p := newProcess(t, "--lora", "sim?speedup=50")
 	p.start(t)
 	c := newCtl(t, p.address)
