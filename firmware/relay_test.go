@@ -132,8 +132,13 @@ func TestRelayWhenItsHostDies(t *testing.T) {
 			t.Parallel()
 			l := newLine(t, kind, ether.Config{})
 			l.passes(t, 100)
+			l.passes(t, 200) // by now the first has left the relay
 			h := attach(t, l.relay)
-			state := want[link.StatusAnswer](h, link.AskStatus{}).State
+			var state link.State
+			until(t, patience, "the relay has sent what it had", func() bool {
+				state = want[link.StatusAnswer](h, link.AskStatus{}).State
+				return state.Queued == 0
+			})
 			if state.Relayed == 0 || state.Flags&link.RelayedOnce == 0 {
 				t.Errorf("state after relaying %+v", state)
 			}
@@ -146,7 +151,7 @@ func TestRelayWhenItsHostDies(t *testing.T) {
 				t.Errorf("with a host it relayed: %+v", now)
 			}
 			h.close()
-			l.passes(t, 200)
+			l.passes(t, 6000)
 		})
 	}
 }

@@ -93,7 +93,8 @@ func TestDoors(t *testing.T) {
 }
 
 func setBody(r *http.Request, body string) {
-	r.Body = io.NopCloser(strings.NewReader(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
 	r.ContentLength = int64(len(body))
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -254,6 +255,11 @@ func (f *fixture) request(t *testing.T, req *http.Request) (int, http.Header, st
 		}
 	}
 	resp, err := transport.RoundTrip(req)
+	for tries := 0; errors.Is(err, syscall.EPIPE) && tries < 20; tries++ { // refused before it was all written
+		if req.Body, err = req.GetBody(); err == nil {
+			resp, err = transport.RoundTrip(req)
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
