@@ -116,11 +116,17 @@ func TestFileIsReadAgain(t *testing.T) {
 	if _, err := NewKeeper(Config{Source: path}); err == nil {
 		t.Error("a list that is not there")
 	}
-	write := func(text string, at time.Time) {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	write := func(text string, at time.Time) { // text and time in one step: the keeper may be looking
+		next := path + ".next"
+		if err := os.WriteFile(next, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		os.Chtimes(path, at, at)
+		if err := os.Chtimes(next, at, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, path); err != nil {
+			t.Fatal(err)
+		}
 	}
 	write("1.1.1.1\n", time.Unix(1000, 0))
 	a, b := netip.MustParseAddr("1.1.1.1"), netip.MustParseAddr("2.2.2.2")
