@@ -8,7 +8,6 @@ import (
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/picker"
-	"lorrent/daemon/torrent/piece"
 	"lorrent/storage"
 	"lorrent/storage/disk"
 )
@@ -18,7 +17,9 @@ type content struct {
 	info   *metainfo.Info
 	disk   *disk.Torrent
 	picker *picker.Picker
-	pieces map[int32]*piece.Buffer // being filled
+	pieces map[int32]*arrival // being filled
+
+	leaving map[int32]*arrival // given up while a worker wrote them
 
 	trees    *trees // of a v2 torrent
 	deriving bool   // piece layers are being computed, or were
@@ -129,7 +130,7 @@ func (s *session) opened(o opened, err error) {
 		s.fail(err)
 		return
 	}
-	s.content = &content{info: o.info, disk: o.disk, pieces: make(map[int32]*piece.Buffer), trees: newTrees(o.info), rechecked: o.full}
+	s.content = &content{info: o.info, disk: o.disk, pieces: make(map[int32]*arrival), leaving: make(map[int32]*arrival), trees: newTrees(o.info), rechecked: o.full}
 	redescribe(&s.record, o.info)
 	s.resume.load(o.resume)
 	s.startCheck(o.have, o.check)
@@ -148,8 +149,8 @@ func (s *session) unload() {
 	for _, b := range s.content.pieces {
 		b.Drop()
 	}
-	for _, b := range s.fetch.blocked {
-		b.Release()
+	for _, a := range s.fetch.blocked {
+		a.Release()
 	}
 	s.obstacle = ""
 	if err := s.content.disk.Close(); err != nil {
@@ -172,12 +173,7 @@ func (s *session) checked(have *bitfield.Bitfield) {
 		Have:            have,
 		MaxPartialBytes: s.e.cfg.BufferBytes / 2,
 		Rand:            s.rnd,
-		Dropped: func(piece int) {
-			if b := c.pieces[int32(piece)]; b != nil {
-				b.Drop()
-				delete(c.pieces, int32(piece))
-			}
-		},
+		Dropped:         func(piece int) { c.giveUp(int32(piece)) },
 	})
 	s.record.VerifiedBytes = c.info.NumBytes - c.picker.Left()
 	if s.record.Stopped {

@@ -11,7 +11,6 @@ import (
 	"lorrent/daemon/torrent/peer"
 	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/picker"
-	"lorrent/daemon/torrent/piece"
 	"lorrent/storage/disk"
 )
 
@@ -25,10 +24,10 @@ type download struct {
 
 	crossed []crossed // to be released at the next tick
 
-	blocked    []*piece.Buffer // complete and right, but the disk refuses them
-	unprepared bool            // no space could be set aside yet
-	blockedAt  time.Time       // last try
-	retry      time.Duration   // until the next one
+	blocked    []*arrival    // the disk refuses them
+	unprepared bool          // no space could be set aside yet
+	blockedAt  time.Time     // last try
+	retry      time.Duration // until the next one
 
 	// scratch
 	events   []peer.Event
@@ -73,20 +72,20 @@ func (s *session) stall(err error) {
 func (s *session) blockArrived(r *remote, e *peer.Event) {
 	r.snubbed = false
 	b, p := blockOf(e.Index, e.Begin, e.Length), s.content.picker
-	buffer := s.content.pieces[b.Piece]
+	a := s.content.pieces[b.Piece]
 	switch {
 	case e.Piece == nil:
 		s.record.WastedBytes += int64(e.Length)
 		switch {
-		case buffer == nil:
+		case a == nil:
 			p.Release(r.id, b)
-		case buffer.Arrived(int(b.Begin)):
+		case a.Arrived(int(b.Begin)):
 			p.Received(r.id, b)
 		default:
 			s.fetch.crossed = append(s.fetch.crossed, crossed{r.id, b})
 		}
 		return
-	case buffer != e.Piece:
+	case a == nil || a.Buffer != e.Piece:
 		// Its piece was complete, and counted, before we heard of this
 		// block, or was given up.
 		if e.Complete {
@@ -94,7 +93,7 @@ func (s *session) blockArrived(r *remote, e *peer.Event) {
 		}
 		return
 	}
-	if !e.Complete && !buffer.Arrived(int(b.Begin)) { // it was wrong, and is wanted again
+	if !e.Complete && !a.Arrived(int(b.Begin)) { // it was wrong, and is wanted again
 		p.Release(r.id, b)
 		return
 	}
@@ -106,55 +105,22 @@ func (s *session) blockArrived(r *remote, e *peer.Event) {
 		}
 	}
 	p.Received(r.id, b)
-	if e.Complete {
-		s.pieceComplete(e.Piece)
+	switch {
+	case e.Complete:
+		s.pieceComplete(a)
+	case e.Full:
+		s.advance(a)
 	}
-}
-
-// pieceComplete takes a piece off its readers. Blocks that came over other
-// connections may not have been heard of yet.
-func (s *session) pieceComplete(b *piece.Buffer) {
-	size := uint32(len(b.Bytes()))
-	for i, id := range b.Contributors() {
-		begin := uint32(i) * peerwire.BlockSize
-		s.content.picker.Received(picker.PeerID(id), blockOf(uint32(b.Index), begin, min(peerwire.BlockSize, size-begin)))
-	}
-	delete(s.content.pieces, int32(b.Index))
-	s.verify(b)
 }
 
 func blockOf(index, begin, length uint32) picker.Block {
 	return picker.Block{Piece: int32(index), Begin: int32(begin), Length: int32(length)}
 }
 
-// verify hashes a complete piece and writes it when it is right.
-func (s *session) verify(b *piece.Buffer) {
-	s.fetch.writing++
-	size := int64(len(b.Bytes()))
-	s.e.gate.add(size)
-	c, suspected := s.content, s.fetch.blame.remembers(b.Index)
-	s.submit(s.e.disk, func() func() {
-		defer s.e.gate.done(size)
-		check := newPieceCheck(c.info, b.Index)
-		check.Write(b.Bytes())
-		right, err := check.right()
-		blocks := check.leaves
-		if blocks == nil && (!right || suspected) {
-			blocks = hashtree.Leaves(b.Bytes())
-		}
-		if right {
-			err = c.disk.WriteAt([][]byte{b.Bytes()}, int64(b.Index)*c.info.PieceLength)
-		}
-		return func() { s.verified(b, right, blocks, err) }
-	})
-}
-
-func (s *session) verified(b *piece.Buffer, right bool, blocks []hashtree.Hash, err error) {
+// verified ends the arrival of a piece.
+func (s *session) verified(b *arrival, right bool, blocks []hashtree.Hash, err error) {
 	s.fetch.writing--
-	if other := s.content.pieces[int32(b.Index)]; other != nil {
-		other.Drop()
-		delete(s.content.pieces, int32(b.Index))
-	}
+	s.content.giveUp(int32(b.Index))
 	switch {
 	case errors.Is(err, errConflict):
 		s.content.picker.PieceFailed(b.Index)
@@ -173,8 +139,8 @@ func (s *session) verified(b *piece.Buffer, right bool, blocks []hashtree.Hash, 
 	}
 }
 
-func (s *session) rightPiece(b *piece.Buffer, blocks []hashtree.Hash) {
-	size := int64(len(b.Bytes()))
+func (s *session) rightPiece(b *arrival, blocks []hashtree.Hash) {
+	size := int64(b.Size())
 	s.content.picker.PieceVerified(b.Index)
 	s.record.VerifiedBytes += size
 	s.resume.wrote(size, time.Now())
@@ -219,8 +185,8 @@ func (s *session) completed(justNow bool) {
 
 // wrongPiece finds out who is to blame for a piece with a wrong hash: a single
 // contributor at once, one of several when the piece is right later on.
-func (s *session) wrongPiece(b *piece.Buffer, blocks []hashtree.Hash) {
-	s.record.WastedBytes += int64(len(b.Bytes()))
+func (s *session) wrongPiece(b *arrival, blocks []hashtree.Hash) {
+	s.record.WastedBytes += int64(b.Size())
 	s.resume.changed = true
 	s.content.picker.PieceFailed(b.Index)
 	senders := make([]netip.AddrPort, len(blocks))
@@ -248,13 +214,15 @@ func (s *session) wrongPiece(b *piece.Buffer, blocks []hashtree.Hash) {
 	}
 }
 
-// refusedByDisk keeps a right piece that could not be written, when the reason
-// may pass. Nothing more is asked for until it is written; seeding goes on.
-func (s *session) refusedByDisk(b *piece.Buffer, err error) {
+// refusedByDisk keeps what could not be written, when the reason may pass.
+// Nothing more is asked for until it is written; seeding goes on.
+func (s *session) refusedByDisk(b *arrival, err error) {
 	f := &s.fetch
 	if !passing(err) || s.draining {
-		s.content.picker.PieceFailed(b.Index)
-		b.Release()
+		if b.complete {
+			s.content.picker.PieceFailed(b.Index)
+			b.Release()
+		}
 		if !s.draining {
 			s.fail(fmt.Errorf("write: %w", err))
 		}
@@ -263,6 +231,7 @@ func (s *session) refusedByDisk(b *piece.Buffer, err error) {
 	if len(f.blocked) == 0 {
 		s.stall(err)
 	}
+	b.waits = true
 	f.blocked = append(f.blocked, b)
 	for _, r := range s.swarm.peers {
 		blocks, _ := r.conn.GiveUpAll(true)
@@ -283,8 +252,9 @@ func (s *session) retryWrites(now time.Time) {
 	blocked := f.blocked
 	f.blocked, f.blockedAt = nil, now
 	s.obstacle = ""
-	for _, b := range blocked {
-		s.verify(b)
+	for _, a := range blocked {
+		a.waits = false
+		s.advance(a)
 	}
 }
 
@@ -335,7 +305,7 @@ func (s *session) refill(r *remote) {
 			s.askLeaves(r, int(b.Piece))
 		}
 		f.requests = append(f.requests, peer.Request{
-			Index: uint32(b.Piece), Begin: uint32(b.Begin), Length: uint32(b.Length), Piece: s.buffer(b.Piece),
+			Index: uint32(b.Piece), Begin: uint32(b.Begin), Length: uint32(b.Length), Piece: s.arrival(b.Piece).Buffer,
 		})
 	}
 	r.conn.Request(f.requests)
@@ -350,16 +320,6 @@ func (s *session) refillAll() {
 	for _, r := range s.swarm.peers {
 		s.refill(r)
 	}
-}
-
-// buffer is where the blocks of a piece go.
-func (s *session) buffer(p int32) *piece.Buffer {
-	b := s.content.pieces[p]
-	if b == nil {
-		b = s.e.pool.New(int(p), int(s.content.info.PayloadSize(int(p))))
-		s.content.pieces[p] = b
-	}
-	return b
 }
 
 // release returns blocks that a peer will not send to the picker.

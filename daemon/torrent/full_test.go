@@ -1,6 +1,7 @@
 package torrent
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,11 +17,11 @@ import (
 	"lorrent/storage/disk"
 )
 
-// smallDisk mounts a file system of 2 MiB, in a namespace of its own where
+// smallDisk mounts a file system of some MiB, in a namespace of its own where
 // that takes a privilege. It reports false when the test ran elsewhere.
-func smallDisk(t *testing.T) (dir string, here bool) {
+func smallDisk(t *testing.T, mib int) (dir string, here bool) {
 	dir = t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err == nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err == nil {
 		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 		return dir, true
 	}
@@ -72,7 +73,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func fillDisk(t *testing.T, early bool) {
-	small, here := smallDisk(t)
+	small, here := smallDisk(t, 2)
 	if !here {
 		return
 	}

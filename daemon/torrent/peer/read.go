@@ -97,11 +97,11 @@ func (c *Conn) block(r *peerwire.Reader, m peerwire.Message) error {
 		return &WrongBlock{Piece: int(m.Index), Block: int(m.Begin) / peerwire.BlockSize, Length: int(m.Length)}
 	} else {
 		e.Piece = buf
-		e.Complete = buf.Deliver(int(m.Begin), c.cfg.ID)
+		e.Full, e.Complete = buf.Deliver(int(m.Begin), c.cfg.ID)
 	}
 	if err != nil {
 		return fmt.Errorf("read block %d of piece %d: %w", m.Begin/peerwire.BlockSize, m.Index, err)
 	}
 	c.downloaded.Add(int64(m.Length))
-	return c.push(e, e.Complete)
+	return c.push(e, e.Full)
 }

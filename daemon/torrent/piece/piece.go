@@ -3,8 +3,9 @@
 // A Buffer is one piece in memory. Several connections may fill it at once:
 // each block is claimed before it is read from the socket, so that two readers
 // never write to the same bytes, and a duplicate is thrown away before it
-// costs a copy. Memory is taken when the first block arrives and goes back to
-// the Pool once the piece is written.
+// costs a copy. The memory of a piece is in extents, which a large piece passes
+// on to the disk one by one: each is taken when its first block arrives and goes
+// back to the Pool once it is written.
 package piece
 
 import (
@@ -13,6 +14,11 @@ import (
 	"lorrent/daemon/torrent/hashtree"
 	"lorrent/daemon/torrent/peerwire"
 )
+
+// ExtentSize is the unit in which the memory of a piece is taken and given
+// back, in bytes. Most torrents have pieces of one extent; those of 16 or 128 MiB
+// would not fit in the memory there is.
+const ExtentSize = 2 << 20
 
 type state uint8
 
@@ -32,14 +38,37 @@ type Buffer struct {
 	size int
 
 	mu      sync.Mutex
-	data    []byte
+	extents []extent
 	blocks  []state
 	from    []int32
 	leaves  []hashtree.Hash // of the blocks, nil while they are not known
 	missing int             // blocks that have not arrived; negative once dropped
 }
 
+// extent is a part of the piece.
+type extent struct {
+	data    []byte // nil before the first block and after Free
+	missing int    // blocks that have not arrived
+	taken   bool   // on its way to the disk: nothing in it is wanted any more
+}
+
 func blockCount(size int) int { return (size + peerwire.BlockSize - 1) / peerwire.BlockSize }
+
+func extentCount(size int) int { return (size + ExtentSize - 1) / ExtentSize }
+
+// extentOf returns the extent that holds a block, and where in it the block is.
+func (b *Buffer) extentOf(begin int) (e *extent, at int) {
+	return &b.extents[begin/ExtentSize], begin % ExtentSize
+}
+
+// Size is the length of the piece in bytes.
+func (b *Buffer) Size() int { return b.size }
+
+// NumExtents is the number of extents; all but the last have ExtentSize bytes.
+func (b *Buffer) NumExtents() int { return len(b.extents) }
+
+// ExtentSize is the length of an extent in bytes.
+func (b *Buffer) ExtentSize(i int) int { return min(ExtentSize, b.size-i*ExtentSize) }
 
 // block returns the number of the block at begin and its length; ok is false
 // when no block of this piece is exactly there.
@@ -63,11 +92,12 @@ func (b *Buffer) Claim(begin, length int) ([]byte, bool) {
 	if b.missing <= 0 || b.blocks[n] != wanted {
 		return nil, false
 	}
-	if b.data == nil {
-		b.data = b.pool.take(b.size)
+	e, at := b.extentOf(begin)
+	if e.data == nil {
+		e.data = b.pool.take(b.ExtentSize(begin / ExtentSize))
 	}
 	b.blocks[n] = arriving
-	return b.data[begin : begin+length], true
+	return e.data[at : at+length], true
 }
 
 // Wrong is a block that has arrived and has another hash than it must.
@@ -78,7 +108,7 @@ type Wrong struct {
 
 // Expect says which hashes the blocks must have (BEP 52), one for each. Of those
 // that have arrived it returns the wrong ones, which are wanted again; those of a
-// complete piece are left to whoever has it.
+// complete piece, and of extents that were taken, are left to whoever has them.
 func (b *Buffer) Expect(leaves []hashtree.Hash) (wrong []Wrong) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,8 +122,10 @@ func (b *Buffer) Expect(leaves []hashtree.Hash) (wrong []Wrong) {
 	for n, state := range b.blocks {
 		begin := n * peerwire.BlockSize
 		length := min(peerwire.BlockSize, b.size-begin)
-		if state == arrived && hashtree.Leaf(b.data[begin:begin+length]) != leaves[n] {
+		e, at := b.extentOf(begin)
+		if state == arrived && !e.taken && hashtree.Leaf(e.data[at:at+length]) != leaves[n] {
 			b.blocks[n] = wanted
+			e.missing++
 			b.missing++
 			wrong = append(wrong, Wrong{Begin: begin, Length: length, From: b.from[n]})
 		}
@@ -116,15 +148,18 @@ func (b *Buffer) Right(begin int, block []byte) bool {
 }
 
 // Deliver ends a claim: the block is in its place, sent by the peer from. It
-// reports whether the piece is complete, to exactly one caller.
-func (b *Buffer) Deliver(begin int, from int32) (complete bool) {
+// reports whether it was the last one of its extent, and of the piece: each to
+// exactly one caller.
+func (b *Buffer) Deliver(begin int, from int32) (full, complete bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := begin / peerwire.BlockSize
+	e, _ := b.extentOf(begin)
 	b.blocks[n] = arrived
 	b.from[n] = from
 	b.missing--
-	return b.missing == 0
+	e.missing--
+	return e.missing == 0, b.missing == 0
 }
 
 // Arrived reports whether the block at begin is in its place.
@@ -141,8 +176,33 @@ func (b *Buffer) Abandon(begin int) {
 	b.blocks[begin/peerwire.BlockSize] = wanted
 }
 
-// Bytes is the complete piece.
-func (b *Buffer) Bytes() []byte { return b.data }
+// Take returns an extent all of whose blocks have arrived, and nil when some
+// have not or when there is no memory of it any more. From then on none of its
+// blocks is wanted again, and its bytes stay as they are until Free.
+func (b *Buffer) Take(i int) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := &b.extents[i]
+	if e.missing > 0 || b.missing < 0 {
+		return nil
+	}
+	e.taken = true
+	return e.data
+}
+
+// Free gives the memory of an extent that was taken back.
+func (b *Buffer) Free(i int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free(&b.extents[i])
+}
+
+func (b *Buffer) free(e *extent) {
+	if e.data != nil && e.taken {
+		b.pool.give(e.data)
+		e.data = nil
+	}
+}
 
 // Contributors lists who sent each block of the complete piece.
 func (b *Buffer) Contributors() []int32 { return b.from }
@@ -152,24 +212,29 @@ func (b *Buffer) Contributors() []int32 { return b.from }
 func (b *Buffer) Release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.data != nil && b.missing == 0 {
-		b.pool.give(b.data)
-		b.data = nil
+	if b.missing != 0 {
+		return
+	}
+	for i := range b.extents {
+		b.extents[i].taken = true
+		b.free(&b.extents[i])
 	}
 }
 
 // Drop forgets an incomplete piece: nothing can be claimed any more. Its
 // memory is left to the garbage collector, since a reader may be in the middle
-// of a block.
+// of a block, and the disk in the middle of an extent.
 func (b *Buffer) Drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.missing <= 0 {
 		return
 	}
-	if b.data != nil {
-		b.pool.forget(len(b.data))
-		b.data = nil
+	for i := range b.extents {
+		if e := &b.extents[i]; e.data != nil {
+			b.pool.forget(len(e.data))
+			e.data = nil
+		}
 	}
 	b.missing = -1 // never complete, whatever is still delivered
 }

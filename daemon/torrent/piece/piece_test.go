@@ -60,7 +60,7 @@ func TestClaimIsExclusive(t *testing.T) {
 		t.Error("abandoned block cannot be claimed")
 	}
 	copy(first, "data")
-	if b.Deliver(0, 7) {
+	if full, _ := b.Deliver(0, 7); full {
 		t.Error("complete after one of two blocks")
 	}
 	if _, ok := b.Claim(0, block); ok {
@@ -72,7 +72,7 @@ func TestClaimIsExclusive(t *testing.T) {
 	if _, ok := b.Claim(block, block); !ok {
 		t.Fatal("second block refused")
 	}
-	if !b.Deliver(block, 9) {
+	if full, complete := b.Deliver(block, 9); !full || !complete {
 		t.Error("not complete after both blocks")
 	}
 	if _, ok := b.Claim(block, block); ok {
@@ -81,7 +81,7 @@ func TestClaimIsExclusive(t *testing.T) {
 	if c := b.Contributors(); len(c) != 2 || c[0] != 7 || c[1] != 9 {
 		t.Errorf("contributors %v", c)
 	}
-	if !bytes.HasPrefix(b.Bytes(), []byte("data")) {
+	if !bytes.HasPrefix(b.Take(0), []byte("data")) {
 		t.Error("bytes are not where they were put")
 	}
 }
@@ -112,7 +112,7 @@ func TestConcurrentFill(t *testing.T) {
 				}
 				claims.Add(1)
 				copy(dst, want[begin:])
-				if b.Deliver(begin, id) {
+				if _, complete := b.Deliver(begin, id); complete {
 					completions.Add(1)
 				}
 			}
@@ -124,13 +124,65 @@ func TestConcurrentFill(t *testing.T) {
 		if dst, ok := b.Claim(begin, n); ok {
 			claims.Add(1)
 			copy(dst, want[begin:])
-			if b.Deliver(begin, 0) {
+			if _, complete := b.Deliver(begin, 0); complete {
 				completions.Add(1)
 			}
 		}
 	}
-	if claims.Load() != blocks || completions.Load() != 1 || !bytes.Equal(b.Bytes(), want) {
-		t.Errorf("%d blocks delivered, %d completions, same bytes %v", claims.Load(), completions.Load(), bytes.Equal(b.Bytes(), want))
+	if claims.Load() != blocks || completions.Load() != 1 || !bytes.Equal(b.Take(0), want) {
+		t.Errorf("%d blocks delivered, %d completions, same bytes %v", claims.Load(), completions.Load(), bytes.Equal(b.Take(0), want))
+	}
+}
+
+// TestExtents passes a piece of two extents on while it arrives.
+func TestExtents(t *testing.T) {
+	const size = ExtentSize + block + 1
+	p := NewPool(size)
+	b := p.New(0, size)
+	if b.Size() != size || b.NumExtents() != 2 || b.ExtentSize(0) != ExtentSize || b.ExtentSize(1) != block+1 {
+		t.Fatalf("%d bytes in %d extents of %d and %d", b.Size(), b.NumExtents(), b.ExtentSize(0), b.ExtentSize(1))
+	}
+	put := func(begin int) (full, complete bool) {
+		t.Helper()
+		dst, ok := b.Claim(begin, min(block, size-begin))
+		if !ok {
+			t.Fatalf("block at %d refused", begin)
+		}
+		dst[0] = byte(begin / block)
+		return b.Deliver(begin, 1)
+	}
+	for begin := block; begin < ExtentSize; begin += block {
+		if full, _ := put(begin); full {
+			t.Fatalf("full without its first block, at %d", begin)
+		}
+	}
+	if b.Take(0) != nil {
+		t.Error("taken before it was full")
+	}
+	if full, complete := put(0); !full || complete {
+		t.Errorf("first extent: full %v, complete %v", full, complete)
+	}
+	if data := b.Take(0); len(data) != ExtentSize || data[3*block] != 3 || p.InUse() != ExtentSize {
+		t.Errorf("%d bytes taken, %d in use", len(data), p.InUse())
+	}
+	if wrong := b.Expect(make([]hashtree.Hash, blockCount(size))); wrong != nil {
+		t.Error("blocks that were taken are wanted again")
+	}
+	b.Free(1) // was not taken
+	put(ExtentSize)
+	b.Free(0)
+	if b.Take(0) != nil || p.InUse() != block+1 {
+		t.Errorf("%d bytes in use after one was given back", p.InUse())
+	}
+	if _, ok := b.Claim(0, block); ok {
+		t.Error("a block of what was given back is wanted")
+	}
+	if full, complete := put(ExtentSize + block); !full || !complete {
+		t.Errorf("last extent: full %v, complete %v", full, complete)
+	}
+	b.Release()
+	if p.InUse() != 0 || p.kept != size {
+		t.Errorf("%d bytes in use, %d kept", p.InUse(), p.kept)
 	}
 }
 
@@ -164,11 +216,11 @@ func TestPoolAccounting(t *testing.T) {
 		{"released before completion", func(t *testing.T, p *Pool, b *Buffer) { b.Claim(0, block); b.Release() }, size, 0},
 		{"memory used again", func(t *testing.T, p *Pool, b *Buffer) {
 			fill(t, b, size)
-			old := &b.Bytes()[0]
+			old := &b.Take(0)[0]
 			b.Release()
 			next := p.New(1, size)
 			fill(t, next, size)
-			if &next.Bytes()[0] != old {
+			if &next.Take(0)[0] != old {
 				t.Error("memory was not used again")
 			}
 		}, size, 0},
@@ -199,7 +251,7 @@ func TestDropUnderARead(t *testing.T) {
 		dst, _ := b.Claim(0, block)
 		b.Drop()
 		copy(dst, "late") // still harmless
-		if b.Deliver(0, 1) {
+		if _, complete := b.Deliver(0, 1); complete {
 			t.Errorf("dropped piece of %d blocks is complete", blocks)
 		}
 		b.Release()
@@ -232,7 +284,8 @@ func TestExpect(t *testing.T) {
 		if b.Leaves() != nil && b.Right(begin, dst) == spoil {
 			t.Errorf("block at %d: right is %v", begin, !spoil)
 		}
-		return b.Deliver(begin, int32(begin/peerwire.BlockSize)+1)
+		_, complete = b.Deliver(begin, int32(begin/peerwire.BlockSize)+1)
+		return complete
 	}
 	put(0, peerwire.BlockSize, false)
 	put(2*peerwire.BlockSize, 100, true)

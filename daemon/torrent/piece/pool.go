@@ -20,7 +20,12 @@ func NewPool(keep int64) *Pool {
 // New returns an empty buffer for a piece of size bytes.
 func (p *Pool) New(index, size int) *Buffer {
 	n := blockCount(size)
-	return &Buffer{Index: index, pool: p, size: size, blocks: make([]state, n), from: make([]int32, n), missing: n}
+	b := &Buffer{Index: index, pool: p, size: size, blocks: make([]state, n), from: make([]int32, n), missing: n}
+	b.extents = make([]extent, extentCount(size))
+	for i := range b.extents {
+		b.extents[i].missing = blockCount(b.ExtentSize(i))
+	}
+	return b
 }
 
 // InUse is the number of bytes in buffers that are being filled or written.
