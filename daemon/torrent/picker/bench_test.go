@@ -121,7 +121,7 @@ func BenchmarkPickRareSupply(b *testing.B) {
 func BenchmarkPeerHave(b *testing.B) {
 	p := benchSwarm()
 	rnd := rand.New(rand.NewPCG(3, 4))
-	p.rarity.rebuild()
+	p.rarities[Normal].rebuild()
 	b.ReportAllocs()
 	for b.Loop() {
 		p.PeerHave(PeerID(1+rnd.IntN(benchPeers)), rnd.IntN(benchPieces))

@@ -61,7 +61,7 @@ func (p *Picker) begin(piece int, owner *peer) *partial {
 		piece: int32(piece), size: size, blocks: make([]block, n), free: n,
 		owner: owner, at: len(p.partials), openAt: -1,
 	}
-	p.rarity.leave(piece)
+	p.leave(piece)
 	p.started[part.piece] = part
 	p.partials = append(p.partials, part)
 	p.partialBytes += size
@@ -72,7 +72,7 @@ func (p *Picker) begin(piece int, owner *peer) *partial {
 // drop gives up a started piece; what was received of it is lost.
 func (p *Picker) drop(part *partial) {
 	p.forget(part)
-	p.rarity.enter(int(part.piece))
+	p.enter(int(part.piece))
 	if p.dropped != nil {
 		p.dropped(int(part.piece))
 	}

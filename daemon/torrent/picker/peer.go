@@ -19,16 +19,21 @@ type peer struct {
 
 	// Where to go on searching: the peer has nothing below these that is
 	// wanted, or that may be started, as of that many returned pieces.
-	wantedFrom, startableFrom, returned int
+	wantedFrom    int
+	startableFrom [priorities]int
+	returned      int
 }
 
 func (pr *peer) hasPiece(piece int) bool { return pr.seed || pr.has.has(piece) }
+
+// searchAnew is for a peer that has more, or of which more is wanted.
+func (pr *peer) searchAnew() { pr.wantedFrom, pr.startableFrom = 0, [priorities]int{} }
 
 // AddPeer adds a peer that has nothing so far. A live peer of the same id is
 // removed first.
 func (p *Picker) AddPeer(id PeerID) {
 	p.RemovePeer(id)
-	p.peers[id] = &peer{id: id, wantedFrom: p.numPieces, startableFrom: p.numPieces}
+	p.peers[id] = &peer{id: id, wantedFrom: p.numPieces}
 }
 
 // RemovePeer forgets a peer: what it has no longer counts, and what it was
@@ -56,12 +61,12 @@ func (p *Picker) PeerBitfield(id PeerID, bf *bitfield.Bitfield) {
 		return
 	}
 	p.withdraw(pr)
-	pr.wantedFrom, pr.startableFrom = 0, 0
+	pr.searchAnew()
 	pr.has, pr.held = newSet(p.numPieces), bf.Count()
 	p.expect(pr.held)
 	for i := bf.Next(0); i >= 0; i = bf.Next(i + 1) {
 		pr.has.add(i)
-		p.rarity.gained(i)
+		p.gained(i)
 	}
 }
 
@@ -86,9 +91,11 @@ func (p *Picker) PeerHave(id PeerID, piece int) {
 	}
 	pr.has.add(piece)
 	pr.held++
-	p.rarity.gained(piece)
+	p.gained(piece)
 	pr.wantedFrom = min(pr.wantedFrom, piece)
-	pr.startableFrom = min(pr.startableFrom, piece)
+	for i := range pr.startableFrom {
+		pr.startableFrom[i] = min(pr.startableFrom[i], piece)
+	}
 }
 
 // PeerLost says that the peer no longer has a piece. What it was asked for of
@@ -101,16 +108,16 @@ func (p *Picker) PeerLost(id PeerID, piece int) {
 	if pr.seed {
 		p.withdraw(pr)
 		pr.has, pr.held = newSet(p.numPieces), p.numPieces
-		pr.wantedFrom, pr.startableFrom = 0, 0
+		pr.searchAnew()
 		p.expect(p.numPieces)
 		for i := range p.numPieces {
 			pr.has.add(i)
-			p.rarity.gained(i)
+			p.gained(i)
 		}
 	}
 	pr.has.remove(piece)
 	pr.held--
-	p.rarity.lost(piece)
+	p.lost(piece)
 }
 
 // PeerHas reports whether the peer has the piece.
@@ -119,12 +126,12 @@ func (p *Picker) PeerHas(id PeerID, piece int) bool {
 	return pr != nil && piece >= 0 && piece < p.numPieces && pr.hasPiece(piece)
 }
 
-// Interesting reports whether the peer has a piece that is not verified yet.
-// The search goes on where the last one ended, so asking often is cheap.
+// Interesting reports whether the peer has a wanted piece that is not verified
+// yet. The search goes on where the last one ended, so asking often is cheap.
 func (p *Picker) Interesting(id PeerID) bool {
 	pr := p.peers[id]
 	switch {
-	case pr == nil || p.have.All():
+	case pr == nil || p.left == 0:
 		return false
 	case pr.seed:
 		return true
@@ -133,16 +140,26 @@ func (p *Picker) Interesting(id PeerID) bool {
 	return pr.wantedFrom < p.numPieces
 }
 
-// canStart reports whether the peer has a piece that may be started.
-func (p *Picker) canStart(pr *peer) bool {
-	if pr.seed || p.rarity.len() == 0 {
-		return p.rarity.len() > 0
+// canStart returns the pieces of the highest priority of which the peer has one
+// that may be started, or nil.
+func (p *Picker) canStart(pr *peer) *rarity {
+	if pr.returned != p.returned {
+		pr.returned, pr.startableFrom = p.returned, [priorities]int{}
 	}
-	if pr.returned != p.rarity.returned {
-		pr.returned, pr.startableFrom = p.rarity.returned, 0
+	for i := priorities - 1; i > 0; i-- {
+		r := p.rarities[i]
+		if r == nil || r.len() == 0 {
+			continue
+		}
+		if pr.seed {
+			return r
+		}
+		pr.startableFrom[i] = p.search(pr, r.startable, pr.startableFrom[i])
+		if pr.startableFrom[i] < p.numPieces {
+			return r
+		}
 	}
-	pr.startableFrom = p.search(pr, p.rarity.startable, pr.startableFrom)
-	return pr.startableFrom < p.numPieces
+	return nil
 }
 
 // search returns the first piece at or after from that the peer has and s
@@ -162,7 +179,7 @@ func (p *Picker) withdraw(pr *peer) {
 	}
 	p.expect(pr.held)
 	for i := pr.has.next(0); i >= 0; i = pr.has.next(i + 1) {
-		p.rarity.lost(i)
+		p.lost(i)
 	}
 	pr.has, pr.held = set{}, 0
 }
@@ -170,6 +187,6 @@ func (p *Picker) withdraw(pr *peer) {
 // expect prepares for that many changes of availability at once.
 func (p *Picker) expect(changes int) {
 	if changes > p.numPieces/rebuildShare {
-		p.rarity.stale = true
+		p.outdate()
 	}
 }

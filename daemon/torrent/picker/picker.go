@@ -2,6 +2,8 @@
 //
 // The first pieces are picked at random, so that there is something to trade;
 // after that the rarest go first, at random inside a class of equal rarity.
+// Pieces of a higher priority are begun before those of a lower one, however
+// rare, and unwanted ones not at all.
 // Pieces begun are finished before new ones are begun, and what is begun is
 // bounded in bytes. A peer stays on its piece and takes runs of consecutive
 // blocks of it; peers fast enough take whole pieces of their own, slow ones
@@ -20,7 +22,8 @@
 // piece O(P) steps of a few nanoseconds plus, for a peer that is no seed, a
 // bounded number of probes and at most N/64 words; a HAVE O(1); a seed joins
 // and leaves in O(1). A leecher's bitfield costs O(N) once, when it arrives and
-// when it leaves. A piece takes 12 bytes, and block state only while started.
+// when it leaves; new priorities cost O(N) once. A piece takes 12 bytes, 9 more
+// for each priority in use beside the first, and block state only while started.
 //
 // Spec: BEP 3 (rarest first, endgame), BEP 6 (allowed fast).
 package picker
@@ -43,6 +46,19 @@ const (
 // were added and not removed. It may be used again afterwards.
 type PeerID int32
 
+// Priority says how urgently a piece is wanted. Higher ones go first.
+type Priority = uint8
+
+// The priorities. Normal is that of all pieces when nothing is said.
+const (
+	Unwanted Priority = iota
+	Low
+	Normal
+	High
+
+	priorities = int(High) + 1
+)
+
 // Block is what one request asks for. Begin and Length are in bytes; Begin is a
 // multiple of BlockSize and Length at most BlockSize.
 type Block struct {
@@ -56,6 +72,8 @@ type Config struct {
 	PieceLength, TotalLength int64                 // bytes
 	PieceSize                func(piece int) int64 // bytes to ask for; nil for PieceLength, less for the last
 	Have                     *bitfield.Bitfield    // verified already; copied; nil for none
+
+	Priority func(piece int) Priority // nil for Normal
 
 	// MaxPartialBytes bounds the bytes in pieces begun and not complete, whole
 	// pieces counted; 0 means 32 MiB, and one piece is always allowed. Twice as
@@ -83,10 +101,14 @@ type Picker struct {
 	rand                     *rand.Rand
 
 	// pieces
-	have   *bitfield.Bitfield
-	wanted set // not had
-	left   int64
-	rarity rarity // of pieces neither had nor started
+	have     *bitfield.Bitfield
+	wanted   set // not had, and not of the priority Unwanted
+	left     int64
+	verified int64
+	priority []Priority          // by piece; nil when all are Normal
+	count    []int32             // by piece: peers that have it, seeds not counted
+	rarities [priorities]*rarity // of wanted pieces neither had nor started; nil where there never were any
+	returned int                 // how often a piece became startable again
 
 	// peers
 	peers map[PeerID]*peer
@@ -114,7 +136,7 @@ func New(cfg Config) *Picker {
 		rand:            cfg.Rand,
 		have:            bitfield.New(cfg.NumPieces),
 		wanted:          newSet(cfg.NumPieces),
-		rarity:          newRarity(cfg.NumPieces),
+		count:           make([]int32, cfg.NumPieces),
 		peers:           make(map[PeerID]*peer),
 		started:         make(map[int32]*partial),
 	}
@@ -128,12 +150,10 @@ func New(cfg Config) *Picker {
 	for i := range cfg.NumPieces {
 		if cfg.Have != nil && cfg.Have.Has(i) {
 			p.have.Set(i)
-			continue
+			p.verified += p.pieceSize(i)
 		}
-		p.wanted.add(i)
-		p.left += p.pieceSize(i)
-		p.rarity.enter(i)
 	}
+	p.prioritise(cfg.Priority)
 	return p
 }
 
@@ -145,11 +165,14 @@ func (p *Picker) PieceVerified(piece int) {
 	if part := p.started[int32(piece)]; part != nil {
 		p.forget(part)
 	} else {
-		p.rarity.leave(piece)
+		p.leave(piece)
 	}
 	p.have.Set(piece)
-	p.wanted.remove(piece)
-	p.left -= p.pieceSize(piece)
+	p.verified += p.pieceSize(piece)
+	if p.wanted.has(piece) {
+		p.wanted.remove(piece)
+		p.left -= p.pieceSize(piece)
+	}
 }
 
 // PieceFailed says that the piece's hash is wrong or that it could not be
@@ -157,15 +180,18 @@ func (p *Picker) PieceVerified(piece int) {
 func (p *Picker) PieceFailed(piece int) {
 	if part := p.started[int32(piece)]; part != nil {
 		p.forget(part)
-		p.rarity.enter(piece)
+		p.enter(piece)
 	}
 }
 
 // Have returns the pieces that are verified. It is live: read it, never change it.
 func (p *Picker) Have() *bitfield.Bitfield { return p.have }
 
-// Left returns the bytes in pieces that are not verified.
+// Left returns the bytes in wanted pieces that are not verified.
 func (p *Picker) Left() int64 { return p.left }
+
+// Verified returns the bytes in verified pieces, wanted or not.
+func (p *Picker) Verified() int64 { return p.verified }
 
 // Started reports whether blocks of the piece are requested or received,
 // complete but unverified pieces included.
@@ -180,14 +206,14 @@ func (p *Picker) PartialBytes() int64 { return p.partialBytes }
 // Endgame reports whether every block that is wanted is requested or received,
 // and some are still owed.
 func (p *Picker) Endgame() bool {
-	return p.rarity.len() == 0 && len(p.open) == 0 && len(p.partials) > 0
+	return p.startable() == 0 && len(p.open) == 0 && len(p.partials) > 0
 }
 
 // Availability returns how many peers have each piece, in a new slice.
 func (p *Picker) Availability() []int {
 	counts := make([]int, p.numPieces)
 	for i := range counts {
-		counts[i] = int(p.rarity.count[i]) + p.seeds
+		counts[i] = int(p.count[i]) + p.seeds
 	}
 	return counts
 }

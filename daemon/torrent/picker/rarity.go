@@ -1,26 +1,28 @@
 package picker
 
-// rarity keeps the pieces that may be started in the order of how many peers
-// have them, seeds aside.
+// rarity keeps the pieces of one priority that may be started in the order of how
+// many peers have them, seeds aside.
 //
 // All pieces lie in one array, cut into classes: class 0 is the pieces that may
-// not be started (had or started already), class c+1 those that c peers have.
+// not be started (had, started already or of another priority), class c+1 those
+// that c peers have.
 // Inside a class the order means nothing, so a piece changes to the neighbouring
 // class by a swap to the border and a move of the border, in O(1).
 type rarity struct {
-	count     []int32 // by piece: peers that have it, seeds not counted
+	count     []int32 // by piece: peers that have it, seeds not counted; Picker.count
 	startable set
 	n         int     // size of startable
 	order     []int32 // pieces by class
 	place     []int32 // by piece: its index in order
 	border    []int32 // by class: index in order where it begins; the last is the end
 	stale     bool    // order does not follow count until rebuild
-	returned  int     // how often a piece became startable again
 }
 
-func newRarity(n int) rarity {
-	r := rarity{
-		count:     make([]int32, n),
+// newRarity has no piece yet.
+func newRarity(count []int32) *rarity {
+	n := len(count)
+	r := &rarity{
+		count:     count,
 		startable: newSet(n),
 		order:     make([]int32, n),
 		place:     make([]int32, n),
@@ -50,7 +52,6 @@ func (r *rarity) len() int { return r.n }
 func (r *rarity) enter(piece int) {
 	r.startable.add(piece)
 	r.n++
-	r.returned++
 	if r.stale {
 		return
 	}
@@ -72,20 +73,18 @@ func (r *rarity) leave(piece int) {
 	}
 }
 
-// gained counts one more peer that has the piece.
-func (r *rarity) gained(piece int) {
+// gains is told before one more peer is counted that has the piece.
+func (r *rarity) gains(piece int) {
 	if !r.stale && r.startable.has(piece) {
 		r.up(piece, int(r.count[piece])+1)
 	}
-	r.count[piece]++
 }
 
-// lost counts one peer less that has the piece.
-func (r *rarity) lost(piece int) {
+// loses is told before one peer less is counted that has the piece.
+func (r *rarity) loses(piece int) {
 	if !r.stale && r.startable.has(piece) {
 		r.down(piece, int(r.count[piece])+1)
 	}
-	r.count[piece]--
 }
 
 // up moves a piece from class c to the next: it becomes the first there.

@@ -44,10 +44,12 @@ type simulation struct {
 	p      *Picker
 	cfg    Config
 	have   []bool
+	level  []Priority   // by piece
 	blocks [][]simBlock // by piece
 	peers  []*simPeer
 	next   PeerID
 	log    string // last step
+	lost   []int  // pieces dropped in it
 }
 
 func newSimulation(t *testing.T, seed uint64) *simulation {
@@ -64,6 +66,8 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		Rand:            rnd,
 		Dropped:         s.dropped,
 	}
+	s.level = s.levels()
+	s.cfg.Priority = func(piece int) Priority { return s.level[piece] }
 	for i := range n {
 		if rnd.IntN(10) == 0 {
 			s.cfg.Have.Set(i)
@@ -82,8 +86,35 @@ func (s *simulation) fatalf(format string, args ...any) {
 	s.t.Fatalf("seed %d, after %s: %s", s.seed, s.log, fmt.Sprintf(format, args...))
 }
 
+// levels draws priorities: most often the usual one for all.
+func (s *simulation) levels() []Priority {
+	level := make([]Priority, len(s.have))
+	usual := s.rnd.IntN(2) == 0
+	for i := range level {
+		level[i] = Normal
+		if !usual {
+			level[i] = Priority(s.rnd.IntN(priorities))
+		}
+	}
+	return level
+}
+
+// prioritise changes the user's mind.
+func (s *simulation) prioritise() {
+	s.log = "new priorities"
+	s.level = s.levels()
+	for piece, level := range s.level {
+		if level == Unwanted && !s.complete(piece) {
+			clear(s.blocks[piece])
+			s.free(piece)
+		}
+	}
+	s.p.SetPriorities(func(piece int) Priority { return s.level[piece] })
+}
+
 // dropped is the picker's callback.
 func (s *simulation) dropped(piece int) {
+	s.lost = append(s.lost, piece)
 	for i, bl := range s.blocks[piece] {
 		if !bl.received && slices.ContainsFunc(bl.by, func(id PeerID) bool { return id != s.releasing() }) {
 			s.fatalf("dropped piece %d while block %d is requested by %v", piece, i, bl.by)
@@ -161,6 +192,8 @@ func (s *simulation) step() {
 			s.p.PieceVerified(piece)
 			s.have[piece] = true
 		}
+	case kind < 72:
+		s.prioritise()
 	default:
 		s.pick(pr, 1+s.rnd.IntN(12))
 	}
@@ -309,7 +342,7 @@ func (s *simulation) inflight() (n int) {
 // unasked reports whether a wanted block is neither requested nor received.
 func (s *simulation) unasked(usable func(piece int) bool) bool {
 	for piece := range s.blocks {
-		if !s.have[piece] && usable(piece) &&
+		if !s.have[piece] && s.level[piece] != Unwanted && usable(piece) &&
 			slices.ContainsFunc(s.blocks[piece], func(bl simBlock) bool { return !bl.received && len(bl.by) == 0 }) {
 			return true
 		}
@@ -323,6 +356,7 @@ func (s *simulation) pick(pr *simPeer, n int) {
 		m.AllowedFast = []int32{int32(s.rnd.IntN(s.cfg.NumPieces)), int32(s.rnd.IntN(s.cfg.NumPieces)), 1 << 20, -1}
 	}
 	s.log = fmt.Sprintf("pick of %d for %d, %+v", n, pr.id, m)
+	s.lost = nil
 	idle := s.inflight() == 0
 	_, busy := s.owed(pr.id)
 	endgame := !s.unasked(func(int) bool { return true })
@@ -365,6 +399,12 @@ func (s *simulation) checkPicked(pr *simPeer, b Block, m Mode, endgame bool) {
 		s.fatalf("block %v is there already", b)
 	case !pr.has[piece]:
 		s.fatalf("the peer lacks piece %d", piece)
+	case s.level[piece] == Unwanted:
+		s.fatalf("piece %d is not wanted", piece)
+	case s.untouched(piece) && slices.ContainsFunc(s.higher(piece), func(other int) bool {
+		return pr.has[other] && s.untouched(other) && (m.AllowedFast == nil || slices.Contains(m.AllowedFast, int32(other))) && !slices.Contains(s.lost, other)
+	}):
+		s.fatalf("piece %d of priority %d was begun before others", piece, s.level[piece])
 	case m.AllowedFast != nil && !slices.Contains(m.AllowedFast, b.Piece):
 		s.fatalf("piece %d is not allowed while choked", piece)
 	case slices.Contains(bl.by, pr.id):
@@ -384,6 +424,21 @@ func (s *simulation) checkPicked(pr *simPeer, b Block, m Mode, endgame bool) {
 	}
 }
 
+// untouched reports whether nobody was asked for any of a piece.
+func (s *simulation) untouched(piece int) bool {
+	return !s.have[piece] && !slices.ContainsFunc(s.blocks[piece], func(bl simBlock) bool { return bl.received || len(bl.by) > 0 })
+}
+
+// higher are the pieces of a higher priority.
+func (s *simulation) higher(piece int) (list []int) {
+	for other, level := range s.level {
+		if level > s.level[piece] {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
 // checkAlone fails when others have a part in a piece picked on parole.
 func (s *simulation) checkAlone(pr *simPeer, b Block) {
 	for _, bl := range s.blocks[b.Piece] {
@@ -398,7 +453,7 @@ func (s *simulation) check() {
 	for _, pr := range s.peers {
 		interesting := false
 		for piece, has := range pr.has {
-			interesting = interesting || has && !s.have[piece]
+			interesting = interesting || has && !s.have[piece] && s.level[piece] != Unwanted
 			if got := s.p.PeerHas(pr.id, piece); got != has {
 				s.fatalf("peer %d has %d: %v, want %v", pr.id, piece, got, has)
 			}
@@ -422,7 +477,7 @@ func (s *simulation) check() {
 }
 
 func (s *simulation) checkCounts() {
-	var left, partialBytes int64
+	var left, verified, partialBytes int64
 	partials, requests := 0, 0
 	for piece := range s.blocks {
 		started := s.complete(piece) && !s.have[piece]
@@ -440,11 +495,14 @@ func (s *simulation) checkCounts() {
 		if got := s.p.Have().Has(piece); got != s.have[piece] {
 			s.fatalf("have %d: %v, want %v", piece, got, s.have[piece])
 		}
-		if !s.have[piece] {
+		switch {
+		case s.have[piece]:
+			verified += s.p.pieceSize(piece)
+		case s.level[piece] != Unwanted:
 			left += s.p.pieceSize(piece)
 		}
 	}
-	if s.p.Left() != left || s.p.Partials() != partials || s.p.PartialBytes() != partialBytes {
+	if s.p.Left() != left || s.p.Verified() != verified || s.p.Partials() != partials || s.p.PartialBytes() != partialBytes {
 		s.fatalf("left %d, %d partials, %d bytes; want %d, %d, %d",
 			s.p.Left(), s.p.Partials(), s.p.PartialBytes(), left, partials, partialBytes)
 	}
@@ -465,12 +523,19 @@ func (s *simulation) checkCounts() {
 	}
 }
 
-// checkRarity looks at the array itself.
+// checkRarity looks at the arrays themselves.
 func (s *simulation) checkRarity() {
-	r := &s.p.rarity
+	for level, r := range s.p.rarities {
+		if r != nil {
+			s.checkLevel(Priority(level), r)
+		}
+	}
+}
+
+func (s *simulation) checkLevel(level Priority, r *rarity) {
 	n := 0
 	for piece := range s.blocks {
-		startable := !s.have[piece] && !s.p.Started(piece)
+		startable := !s.have[piece] && !s.p.Started(piece) && s.level[piece] == level
 		if startable {
 			n++
 		}
@@ -495,6 +560,7 @@ func (s *simulation) finish() {
 	for i := 0; i < 3; i++ {
 		s.join()
 	}
+	s.prioritise()
 	for piece := range s.blocks { // only one of them has this piece for sure
 		pr := s.peers[s.rnd.IntN(len(s.peers))]
 		s.p.PeerHave(pr.id, piece)

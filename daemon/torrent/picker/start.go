@@ -7,11 +7,15 @@ const (
 
 // start begins a new piece for a peer, or returns nil when it has none to begin.
 func (p *Picker) start(pr *peer, m *Mode) *partial {
-	if !p.canStart(pr) {
+	r := p.canStart(pr)
+	if m.AllowedFast != nil {
+		r = p.admitted(pr, m)
+	}
+	if r == nil {
 		return nil
 	}
-	p.rarity.rebuild()
-	piece := p.fresh(pr, m)
+	r.rebuild()
+	piece := p.fresh(r, pr, m)
 	if piece < 0 {
 		return nil
 	}
@@ -23,7 +27,7 @@ func (p *Picker) start(pr *peer, m *Mode) *partial {
 func (p *Picker) startAnyway(pr *peer, m *Mode) *partial {
 	limit := 2 * p.maxPartialBytes
 	// A peer that chokes us brings too little to give up a piece for.
-	if !p.fits(limit) && (m.AllowedFast != nil || !p.canStart(pr) || !p.makeRoom(limit)) {
+	if !p.fits(limit) && (m.AllowedFast != nil || p.canStart(pr) == nil || !p.makeRoom(limit)) {
 		return nil
 	}
 	return p.start(pr, m)
@@ -39,7 +43,7 @@ func (p *Picker) makeRoom(limit int64) bool {
 	for !p.fits(limit) {
 		var victim *partial
 		for _, part := range p.open {
-			lost := p.seeds == 0 && p.rarity.count[part.piece] == 0
+			lost := p.seeds == 0 && p.count[part.piece] == 0
 			if part.busy == 0 && (lost || p.inflight == 0) && (victim == nil || part.received < victim.received) {
 				victim = part
 			}
@@ -52,61 +56,75 @@ func (p *Picker) makeRoom(limit int64) bool {
 	return true
 }
 
-// fresh returns the piece to start with this peer, which has one, or -1 when
-// the mode admits none.
-func (p *Picker) fresh(pr *peer, m *Mode) int {
+// admitted returns the pieces of the highest priority among those that a peer
+// which chokes us lets us have, or nil.
+func (p *Picker) admitted(pr *peer, m *Mode) *rarity {
+	best := Unwanted
+	for _, allowed := range m.AllowedFast {
+		piece := int(allowed)
+		if piece < 0 || piece >= p.numPieces || !pr.hasPiece(piece) {
+			continue
+		}
+		if r := p.rarityOf(piece); r != nil && r.startable.has(piece) {
+			best = max(best, p.priorityOf(piece))
+		}
+	}
+	return p.rarities[best]
+}
+
+// fresh returns one of the pieces in r to start with this peer, which has one, or
+// -1 when the mode admits none.
+func (p *Picker) fresh(r *rarity, pr *peer, m *Mode) int {
 	switch {
 	case m.AllowedFast != nil:
 		best := -1
 		for _, allowed := range m.AllowedFast {
 			piece := int(allowed)
-			if piece >= 0 && piece < p.numPieces && p.rarity.startable.has(piece) && pr.hasPiece(piece) &&
-				(best < 0 || p.rarity.count[piece] < p.rarity.count[best]) {
+			if piece >= 0 && piece < p.numPieces && r.startable.has(piece) && pr.hasPiece(piece) &&
+				(best < 0 || p.count[piece] < p.count[best]) {
 				best = piece
 			}
 		}
 		return best
-	case m.Run && p.follows(pr) >= 0:
-		return p.follows(pr)
+	case m.Run && p.follows(r, pr) >= 0:
+		return p.follows(r, pr)
 	case p.have.Count() < randomFirst && !m.Snubbed:
-		return p.randomPiece(pr)
+		return p.randomPiece(r, pr)
 	}
-	if piece := p.probe(pr, m.Snubbed); piece >= 0 {
+	if piece := p.probe(r, pr, m.Snubbed); piece >= 0 {
 		return piece
 	}
-	return p.sample(pr, m.Snubbed)
+	return p.sample(r, pr, m.Snubbed)
 }
 
 // follows returns the piece after the one that a peer is on, or -1 when it
 // cannot be started with it, or others are rarer.
-func (p *Picker) follows(pr *peer) int {
+func (p *Picker) follows(r *rarity, pr *peer) int {
 	if pr.current == nil {
 		return -1
 	}
 	piece := int(pr.current.piece) + 1
-	if piece >= p.numPieces || !p.rarity.startable.has(piece) || !pr.hasPiece(piece) || p.rarity.place[piece] >= p.rarity.rarestEnd() {
+	if piece >= p.numPieces || !r.startable.has(piece) || !pr.hasPiece(piece) || r.place[piece] >= r.rarestEnd() {
 		return -1
 	}
 	return piece
 }
 
 // randomPiece returns any startable piece of a peer that has one.
-func (p *Picker) randomPiece(pr *peer) int {
+func (p *Picker) randomPiece(r *rarity, pr *peer) int {
 	if pr.seed {
-		r := &p.rarity
 		return int(r.order[int(r.border[1])+p.rand.IntN(r.len())])
 	}
-	if i := pr.has.nextIn(p.rarity.startable, p.rand.IntN(p.numPieces)); i >= 0 {
+	if i := pr.has.nextIn(r.startable, p.rand.IntN(p.numPieces)); i >= 0 {
 		return i
 	}
-	return pr.has.nextIn(p.rarity.startable, 0)
+	return pr.has.nextIn(r.startable, 0)
 }
 
 // probe looks through the classes from the rarest, or for a snubbed peer from
 // the most common, for a piece that the peer has; inside a class from a random
 // place on. It gives up with -1 after maxProbes pieces.
-func (p *Picker) probe(pr *peer, commonFirst bool) int {
-	r := &p.rarity
+func (p *Picker) probe(r *rarity, pr *peer, commonFirst bool) int {
 	probes := 0
 	for k := 1; k < len(r.border)-1; k++ {
 		c := k
@@ -133,22 +151,22 @@ func (p *Picker) probe(pr *peer, commonFirst bool) int {
 
 // sample returns the rarest, or most common, of some of the startable pieces of
 // a peer that has one, searching from a random place on.
-func (p *Picker) sample(pr *peer, commonFirst bool) int {
+func (p *Picker) sample(r *rarity, pr *peer, commonFirst bool) int {
 	best, left := -1, maxSample
 	from := p.rand.IntN(p.numPieces)
-	i := pr.has.nextIn(p.rarity.startable, from)
+	i := pr.has.nextIn(r.startable, from)
 	for wrapped := false; left > 0; left-- {
 		if i < 0 && !wrapped {
 			wrapped = true
-			i = pr.has.nextIn(p.rarity.startable, 0)
+			i = pr.has.nextIn(r.startable, 0)
 		}
 		if i < 0 || wrapped && i >= from {
 			break
 		}
-		if n := p.rarity.count; best < 0 || n[i] != n[best] && (n[i] < n[best]) != commonFirst {
+		if n := p.count; best < 0 || n[i] != n[best] && (n[i] < n[best]) != commonFirst {
 			best = i
 		}
-		i = pr.has.nextIn(p.rarity.startable, i+1)
+		i = pr.has.nextIn(r.startable, i+1)
 	}
 	return best
 }
