@@ -1,8 +1,9 @@
 // Package magnet reads and writes magnet links of torrents.
 //
 // A link is pasted from anywhere, so the package is lenient: a parameter that
-// is unknown or makes no sense is left out, and only a link without a usable
-// info hash is an error. Everything is bounded: the link's length, the number
+// is unknown or makes no sense is left out. Errors are a link without a usable
+// info hash, and a choice of files (so) that makes no sense: to download all of
+// them is not what was meant. Everything is bounded: the link's length, the number
 // of trackers, web seeds, peers and file ranges, and the length of each.
 //
 // Spec: BEP 9 (xt, dn, tr, x.pe), BEP 19 (ws), BEP 52 (btmh), BEP 53 (so).
@@ -22,6 +23,7 @@ import (
 	"unicode"
 
 	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/selection"
 )
 
 // MaxLength is the length in bytes of the longest link that is looked at.
@@ -32,8 +34,6 @@ const (
 	maxWebSeeds = 64
 	maxPeers    = 100
 	maxHosts    = 20
-	maxRanges   = 1000
-	maxIndex    = 1 << 20 // of a file
 	maxURL      = 2 << 10 // bytes
 	maxName     = 255     // bytes
 )
@@ -46,18 +46,15 @@ var (
 
 // Link is what a magnet link says.
 type Link struct {
-	Hash     metainfo.Hash    // v1 info hash, zero when not given
-	V2       metainfo.HashV2  // v2 info hash, zero when not given
-	Name     string           // printable, at most 255 bytes; for show until the torrent's own is known
-	Trackers []string         // http, https or udp, no URL twice
-	WebSeeds []string         // http or https, no URL twice
-	Peers    []netip.AddrPort // x.pe with a literal address
-	Hosts    []string         // x.pe with a host name: HOST:PORT in lower case
-	Select   []Range          // files to download (so), nil for all
+	Hash     metainfo.Hash     // v1 info hash, zero when not given
+	V2       metainfo.HashV2   // v2 info hash, zero when not given
+	Name     string            // printable, at most 255 bytes; for show until the torrent's own is known
+	Trackers []string          // http, https or udp, no URL twice
+	WebSeeds []string          // http or https, no URL twice
+	Peers    []netip.AddrPort  // x.pe with a literal address
+	Hosts    []string          // x.pe with a host name: HOST:PORT in lower case
+	Select   []selection.Range // files to download (so), nil for all
 }
-
-// Range is a run of files by their position in the torrent, both ends included.
-type Range struct{ First, Last int }
 
 // Is reports whether text looks like a magnet link rather than another URL.
 func Is(text string) bool {
@@ -86,17 +83,26 @@ func parse(text string) (*Link, error) {
 	l := &Link{}
 	for param := range strings.SplitSeq(query, "&") {
 		key, raw, _ := strings.Cut(param, "=")
+		key = strings.ToLower(key)
 		value, err := url.QueryUnescape(raw)
-		if err != nil {
+		if err != nil && key != "so" {
 			continue
 		}
-		key = strings.ToLower(key)
 		if base, index, ok := strings.Cut(key, "."); ok && isNumber(index) {
 			key = base // xt.1, tr.2
 		}
 		if key == "xt" {
 			if err := l.topic(value); err != nil {
 				return nil, err
+			}
+			continue
+		}
+		if key == "so" && l.Select == nil {
+			if err == nil {
+				l.Select, err = selection.ParseRanges(value)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("so: %w", err)
 			}
 			continue
 		}
@@ -194,10 +200,6 @@ func (l *Link) option(key, value string) {
 			return
 		}
 		l.Peers = append(l.Peers, a)
-	case "so":
-		if l.Select == nil {
-			l.Select = parseRanges(value)
-		}
 	}
 }
 
@@ -228,24 +230,6 @@ func addURL(list []string, limit int, value string, schemes ...string) []string 
 		return list
 	}
 	return append(list, value)
-}
-
-// parseRanges reads "0,2,4-6". One element that makes no sense spoils it all:
-// to guess which files somebody wants helps nobody.
-func parseRanges(value string) (list []Range) {
-	for element := range strings.SplitSeq(value, ",") {
-		first, last, isRange := strings.Cut(element, "-")
-		if !isRange {
-			last = first
-		}
-		from, err1 := strconv.ParseUint(first, 10, 31)
-		to, err2 := strconv.ParseUint(last, 10, 31)
-		if err1 != nil || err2 != nil || from > to || to > maxIndex || len(list) == maxRanges {
-			return nil
-		}
-		list = append(list, Range{int(from), int(to)})
-	}
-	return list
 }
 
 // printable keeps of a name what may be shown on a terminal.
@@ -299,10 +283,7 @@ func (l *Link) String() string {
 		if i == 0 {
 			sep = "&so="
 		}
-		b.WriteString(sep + strconv.Itoa(r.First))
-		if r.Last > r.First {
-			b.WriteString("-" + strconv.Itoa(r.Last))
-		}
+		b.WriteString(sep + r.String())
 	}
 	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/selection"
 )
 
 const (
@@ -77,8 +78,8 @@ func TestParse(t *testing.T) {
 		{"peers by name", "magnet:?xt=urn:btih:" + hexHash + "&x.pe=Seed.example:6881&x.pe=seed.example:6881&x.pe=localhost:1",
 			Link{Hosts: []string{"seed.example:6881", "localhost:1"}}},
 		{"useless peers", "magnet:?xt=urn:btih:" + hexHash + "&x.pe=1.2.3.4&x.pe=1.2.3.4:0&x.pe=host:0&x.pe=host&x.pe=ho_st:1&x.pe=a%20b:1&x.pe=1:1&x.pe=host:99999&x.pe=1.2.3.4:65536&x.pe=[fe80::1%25eth0]:1", Link{}},
-		{"selection", "magnet:?so=0,2,4-6&xt=urn:btih:" + hexHash, Link{Select: []Range{{0, 0}, {2, 2}, {4, 6}}}},
-		{"useless selections", "magnet:?so=3-1&so=&so=-1&so=1,,2&so=1-&so=99999999999&xt=urn:btih:" + hexHash, Link{}},
+		{"selection", "magnet:?so=0,2,4-6&xt=urn:btih:" + hexHash, Link{Select: []selection.Range{{First: 0, Last: 0}, {First: 2, Last: 2}, {First: 4, Last: 6}}}},
+		{"two selections, of which the first counts", "magnet:?so=7&so=3-1&xt=urn:btih:" + hexHash, Link{Select: []selection.Range{{First: 7, Last: 7}}}},
 		{"unknown parameters", "magnet:?as=x&xl=1&&=&kt=a&xt=urn:btih:" + hexHash, Link{}},
 	}
 	for _, c := range cases {
@@ -117,6 +118,11 @@ func TestParseRefuses(t *testing.T) {
 		{"short btmh", "magnet:?xt=urn:btmh:1220", "64 hex"},
 		{"two v2 torrents", "magnet:?xt=urn:btmh:" + v2Hash + "&xt=urn:btmh:1220" + strings.Repeat("ab", 32), "two v2 torrents"},
 		{"other multihash", "magnet:?xt=urn:btmh:1320" + v2Hash[4:], "64 hex"},
+		{"empty selection", "magnet:?so=&xt=urn:btih:" + hexHash, "so: no files"},
+		{"selection of nonsense", "magnet:?xt=urn:btih:" + hexHash + "&so=1,,2", `so: files ""`},
+		{"selection backwards", "magnet:?xt=urn:btih:" + hexHash + "&SO=3-1", "so: files"},
+		{"selection out of bounds", "magnet:?xt=urn:btih:" + hexHash + "&so=0-1000000", "so: files"},
+		{"selection that is no text", "magnet:?xt=urn:btih:" + hexHash + "&so=1%zz", "so: "},
 		{"too long", "magnet:?xt=urn:btih:" + hexHash + "&dn=" + strings.Repeat("x", MaxLength), "limit"},
 	}
 	for _, c := range cases {
@@ -148,7 +154,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("magnet:?xt=urn:btih:" + hexHash + "&dn=a%20b&tr=udp%3A%2F%2Fa.example%3A80&ws=http://b/&x.pe=[::1]:2&x.pe=a-b.example:3&so=1,3-4")
 	f.Add("magnet:?xt.1=urn:btih:" + base32Hash + "&xt.2=urn:btmh:" + v2Hash)
 	f.Add("magnet:?xt=urn:btmh:" + v2Hash)
-	f.Add("magnet:?so=0-1048576,%&x.pe=1.2.3.4:70000&tr.x=1")
+	f.Add("magnet:?so=0-999999,%&x.pe=1.2.3.4:70000&tr.x=1")
 	f.Fuzz(func(t *testing.T, link string) {
 		l, err := Parse(link)
 		if err != nil {
