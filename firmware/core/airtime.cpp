@@ -19,8 +19,8 @@ void Ledger::advance(Millis now) {
 bool Ledger::allows(uint32_t micros, uint16_t dutyCycle, unsigned percent, Millis now) {
   advance(now);
   if (dutyCycle >= 10000) return true;
-  const uint64_t allowed = static_cast<uint64_t>(dutyCycle) * 3600 * percent;  // µs
-  return static_cast<uint64_t>(total_) + micros <= allowed;
+  const uint32_t allowed = dutyCycle * 3600u * percent;  // µs: an hour is 3.6e9
+  return total_ <= allowed && micros <= allowed - total_;
 }
 
 void Ledger::record(uint32_t micros, Millis now) {
@@ -37,7 +37,8 @@ uint32_t Ledger::usedMillis(Millis now) {
 
 namespace {
 constexpr Millis kMemory = 120000;
-constexpr uint32_t kFadePerSecond = 64992;  // e^(-1/120) in 1/65536
+constexpr uint32_t kFull = kMemory * 64;
+constexpr uint32_t kFadePerSecond = 544;  // 1 - e^(-1/120), in 1/65536
 }  // namespace
 
 void Load::fade(Millis now) {
@@ -47,19 +48,18 @@ void Load::fade(Millis now) {
   }
   while (now - faded_ >= 1000) {
     faded_ += 1000;
-    airtime_ = static_cast<uint32_t>(static_cast<uint64_t>(airtime_) * kFadePerSecond >> 16);
+    airtime_ -= (airtime_ * kFadePerSecond + 0xFFFF) >> 16;  // of at most kFull
   }
 }
 
 void Load::heard(uint32_t micros, Millis now) {
   fade(now);
-  airtime_ += static_cast<uint32_t>(static_cast<uint64_t>(micros) * 64 / 1000);
-  if (airtime_ > kMemory * 64) airtime_ = kMemory * 64;
+  airtime_ = smaller(airtime_ + smaller(micros, kMemory * 1000) * 8 / 125, kFull);
 }
 
 uint16_t Load::share(Millis now) {
   fade(now);
-  return static_cast<uint16_t>(static_cast<uint64_t>(airtime_) * 10000 / (kMemory * 64));
+  return static_cast<uint16_t>(airtime_ / (kFull / 10000));
 }
 
 }  // namespace lorrent

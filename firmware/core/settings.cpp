@@ -17,7 +17,13 @@ void Stored::write(Writer& w) const {
   w.bytes(name, nameSize);
 }
 
-Settings::Settings(Board& board, uint32_t node) : board_(board) { stored_ = {0, node, 0, kEurope, 0, {}}; }
+Settings::Settings(Board& board, uint32_t node) : board_(board) { clear(node); }
+
+void Settings::clear(uint32_t node) {
+  stored_ = Stored{};
+  stored_.node = node;
+  stored_.radio = kEurope;
+}
 
 bool Settings::read(int slot, Stored* to) {
   uint8_t b[kSlotSize];
@@ -26,7 +32,11 @@ bool Settings::read(int slot, Stored* to) {
   if (!equal(b, kMagic, 4) || b[4] != kVersion || n < kLeast || n > Stored::kMaxSize) return false;
   if (checksum(b, kHead + n) != get16(b + kHead + n)) return false;
   const uint8_t* p = b + kHead;
-  *to = {get32(p), get32(p + 4), p[8], Radio::read(p + 9), static_cast<uint8_t>(n - kLeast), {}};
+  to->generation = get32(p);
+  to->node = get32(p + 4);
+  to->flags = p[8];
+  to->radio = Radio::read(p + 9);
+  to->nameSize = static_cast<uint8_t>(n - kLeast);
   copy(to->name, p + kLeast, to->nameSize);
   return to->generation != 0 && to->radio.valid();
 }
@@ -46,8 +56,11 @@ bool Settings::store(uint8_t flags, const Radio& radio, const uint8_t* name, siz
       equal(name, stored_.name, nameSize)) {
     return true;
   }
-  Stored next = {stored_.generation + 1, stored_.node, flags, radio, static_cast<uint8_t>(nameSize), {}};
-  if (next.generation == 0) next.generation = 1;
+  Stored next = stored_;
+  if (++next.generation == 0) next.generation = 1;
+  next.flags = flags;
+  next.radio = radio;
+  next.nameSize = static_cast<uint8_t>(nameSize);
   copy(next.name, name, nameSize);
 
   uint8_t b[kSlotSize] = {};
@@ -55,21 +68,19 @@ bool Settings::store(uint8_t flags, const Radio& radio, const uint8_t* name, siz
   w.bytes(kMagic, 4).u8(kVersion).u8(static_cast<uint32_t>(kLeast + nameSize));
   next.write(w);
   w.u16(checksum(b, w.size()));
+  const int other = 1 - slot_;
   Stored back;
-  if (!board_.writeSlot(1 - slot_, b, sizeof b) || !read(1 - slot_, &back) || back.generation != next.generation) {
-    return false;
-  }
+  if (!board_.writeSlot(other, b, sizeof b) || !read(other, &back) || back.generation != next.generation) return false;
   stored_ = next;
-  slot_ = 1 - slot_;
+  slot_ = other;
   return true;
 }
 
 bool Settings::forget() {
   const uint8_t empty[kSlotSize] = {};
+  clear(stored_.node);
   const bool first = board_.writeSlot(0, empty, sizeof empty);
-  const bool second = board_.writeSlot(1, empty, sizeof empty);
-  stored_ = {0, stored_.node, 0, kEurope, 0, {}};
-  return first && second;
+  return board_.writeSlot(1, empty, sizeof empty) && first;
 }
 
 }  // namespace lorrent

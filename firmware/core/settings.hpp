@@ -34,6 +34,7 @@ class Settings {
 
  private:
   static constexpr size_t kSlotSize = 64;
+  void clear(uint32_t node);
   bool read(int slot, Stored* to);
 
   Board& board_;
