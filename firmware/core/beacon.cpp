@@ -11,29 +11,29 @@ constexpr Millis kWideMost = 60 * 60000;
 }  // namespace
 
 // planBeacon sets the next one in the second half of the pause.
-void Relay::planBeacon(Millis now) { nextBeacon_ = now + pause_ / 2 + transmitter_.random(pause_ / 2); }
+void Relay::planBeacon() { nextBeacon_ = now_ + pause_ / 2 + transmitter_.random(pause_ / 2); }
 
 // neighbourhoodChanged makes beacons frequent again, but not all the time.
-void Relay::neighbourhoodChanged(Millis now) {
+void Relay::neighbourhoodChanged() {
   changes_++;
-  if (pause_ <= 2 * kLeast || since(now, reset_) < static_cast<int32_t>(kWideLeast / 2)) return;
-  reset_ = now;
+  if (pause_ <= 2 * kLeast || since(now_, reset_) < static_cast<int32_t>(kWideLeast / 2)) return;
+  reset_ = now_;
   pause_ = kLeast;
-  planBeacon(now);
+  planBeacon();
 }
 
-void Relay::beaconTick(Millis now) {
-  if (!reached(now, nextBeacon_)) return;
-  links_.expire(now);
+void Relay::beaconTick() {
+  if (!reached(now_, nextBeacon_)) return;
+  links_.expire(now_);
   pause_ = smaller(2 * pause_, kMost);
-  planBeacon(now);
-  beacon(now);
+  planBeacon();
+  beacon();
 }
 
 // beacon tells the neighbours whom this node hears; once in a while everyone, who
 // need that to find ways.
-void Relay::beacon(Millis now) {
-  const auto passed = static_cast<Millis>(since(now, wide_));
+void Relay::beacon() {
+  const auto passed = static_cast<Millis>(since(now_, wide_));
   bool wide;
   if (!anyWide_) {
     wide = passed >= 3 * kLeast && links_.neighbourCount() > 0;
@@ -44,19 +44,17 @@ void Relay::beacon(Millis now) {
   Writer w(packet);
   w.u8(0xC0).u8(0x10 | kBeacon).u8(wide ? kMaxTtl : 0).u32(node_).u16(epoch_).u24(++beaconSequence_).u16(short_());
   links_.writeNeighbours(w);
-  if (!wide) {
-    queue(kBeaconId, kBeacons, packet, w.size(), now, now);
-    return;
-  }
-  anyWide_ = true;
-  wide_ = now;
-  changes_ = 0;
+  Flood* f = nullptr;
   Header h;
-  if (!parse(packet, w.size(), &h)) return;
-  Flood* f = newFlood(h, contentHash(packet, w.size()), now);
-  if (f == nullptr) return;
-  const auto id = static_cast<uint16_t>(kFloodIds + (f - floods_));
-  f->queued = queue(id, kBeacons, packet, w.size(), now, now) != nullptr;
+  if (wide) {
+    anyWide_ = true;
+    wide_ = now_;
+    changes_ = 0;
+    parse(packet, w.size(), &h);
+    if ((f = newFlood(h, contentHash(packet, w.size()))) == nullptr) return;
+    f->ttl = kMaxTtl + 1;
+  }
+  queue(f, packet, w.size(), 0);
 }
 
 }  // namespace lorrent

@@ -9,22 +9,28 @@ constexpr int kMaxNeighbours = 64;
 constexpr int kMaxLists = 40;
 constexpr int kMaxListed = 40;
 
-struct Neighbour {
+bool contains(const uint16_t* ids, int n, uint16_t id);
+
+// Known is what places for nodes begin with.
+struct Known {
+  Millis last;  // heard of
   uint16_t id;  // kNobody: the place is free
-  int16_t snrTenths;
-  uint16_t margin;  // 1/16 dB above the weakest that is received, smoothed
-  Millis last;
 };
 
-// List is whom a node hears, by its latest beacon.
-struct List {
-  uint16_t id;  // kNobody: the place is free
+struct Neighbour : Known {
+  int16_t snrTenths;
+  uint16_t margin;  // 1/16 dB above the weakest that is received, smoothed
+};
+
+// List is whom a node hears, by its latest beacon. A free place hears nobody.
+struct List : Known {
   uint16_t epoch;
-  uint32_t sequence;
-  Millis at;
   uint8_t degree;
-  uint8_t size;  // of hears: the first of more
-  uint16_t hears[kMaxListed];
+  uint8_t size;  // of heard: the first of more
+  uint32_t sequence;
+  uint16_t heard[kMaxListed];
+
+  bool hears(uint16_t node) const { return contains(heard, size, node); }
 };
 
 class Links {
@@ -36,27 +42,23 @@ class Links {
   void expire(Millis now);
 
   // hears says whether node a hears node b, as far as is known.
-  bool hears(uint16_t a, uint16_t b) const;
-  const Neighbour* neighbour(uint16_t id) const;
+  bool hears(uint16_t a, uint16_t b);
+  Neighbour* neighbour(uint16_t id);  // nullptr: it is not known
+  List* list(uint16_t id);
   const Neighbour* neighbours() const { return neighbours_; }  // kMaxNeighbours places
   const List* lists() const { return lists_; }                 // kMaxLists places
-  const List* list(uint16_t id) const;
   int neighbourCount() const;
 
   // way is the next hop to a node that avoids those tried; kNobody if none is known.
-  uint16_t way(uint16_t to, const uint16_t* tried, int triedCount, int* hops) const;
+  uint16_t way(uint16_t to, const uint16_t* tried, int triedCount);
   // writeNeighbours writes n and the neighbours of a beacon, best first.
   void writeNeighbours(Writer& w) const;
 
  private:
-  Neighbour* room(Millis now);
-
   uint16_t me_ = kNobody;
   int16_t floorTenths_ = 0;
   Neighbour neighbours_[kMaxNeighbours] = {};
   List lists_[kMaxLists] = {};
 };
-
-bool contains(const uint16_t* ids, int n, uint16_t id);
 
 }  // namespace lorrent

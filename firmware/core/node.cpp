@@ -28,9 +28,15 @@ void Node::heard(const uint8_t* packet, size_t n, int16_t rssi, int16_t snr, Mil
   if (n == 0 || n > kMaxPacket) return;
   counters_.heard++;
   transmitter_.heard(transmitter_.radio().airtimeMicros(n), now);
-  forEachKey(packet, n, [&](const uint8_t* key) { transmitter_.overheard(key, now); });
+  Header h;
+  const bool sound = parse(packet, n, &h);
+  if (sound && h.type == kBundle) {
+    for (size_t at = kFirstItem; at < n; at += 2 + packet[at]) transmitter_.overheard(packet + at + 2, now);
+  } else if (sound && h.type != kBeacon) {  // beacons count by themselves
+    transmitter_.overheard(packet + kKeyAt, now);
+  }
   session_.heard(packet, n, rssi, snr, now);
-  relay_.heard(packet, n, snr, now);
+  if (sound) relay_.heard(h, packet, n, snr, now);
 }
 
 Millis Node::tick(Millis now) {
@@ -50,13 +56,13 @@ bool Node::wanted(Transmission& t, Millis now) {
 }
 
 void Node::done(const Transmission& t, Millis begin, uint32_t micros, Millis now) {
-  if (t.owner == Transmission::Owner::host) return session_.done(t, begin, micros);
+  if (t.owner == Transmission::Owner::host) return session_.over({true, t.id, Reason::none, t.taken, begin, micros});
   relay_.done(t, now);
 }
 
 void Node::dropped(const Transmission& t, Reason why, Millis now) {
-  if (t.owner == Transmission::Owner::host) return session_.dropped(t, why);
-  relay_.dropped(t, why, now);
+  if (t.owner == Transmission::Owner::host) return session_.over({true, t.id, why, t.taken, 0, 0});
+  relay_.dropped(t, now);
 }
 
 }  // namespace lorrent

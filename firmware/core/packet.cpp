@@ -4,15 +4,12 @@ namespace lorrent {
 
 namespace {
 
-constexpr size_t kOptionsAt = 2;
 constexpr size_t kTxAt = 12;
 constexpr size_t kNextAt = 14;
 constexpr size_t kDestAt = 16;
 constexpr size_t kRest = 14;  // from where on a packet is its own
 constexpr size_t kItemKey = 9;
 constexpr size_t kStatementSize = 68;
-constexpr uint8_t kDirected = 0x80;
-constexpr uint8_t kOption = 0x40;
 
 bool bundleFits(const uint8_t* b, size_t n) {
   size_t at = kFirstItem;
@@ -23,29 +20,27 @@ bool bundleFits(const uint8_t* b, size_t n) {
   return n > kFirstItem;
 }
 
-// Shape is what the flags and the length of a type may be: for a packet that is not
-// directed, and for one that is; 0: there is none such.
+// Shape is what the length of a type may be, and whether A may be set.
 struct Shape {
-  uint8_t least, most;                  // without D
-  uint8_t directedLeast, directedMost;  // with D
-  bool option, directedOption;          // A may be set
+  uint8_t least, most;
+  bool option;
 };
 
+// kShapes has two of each type: for packets without D, and for those with it.
 constexpr Shape kShapes[] = {
-    {24, 255, 0, 0, false, false},              // FLOOD
-    {0, 0, 27, 255, false, true},               // ROUTED
-    {0, 0, kHopAckSize, kAckSize, false, true}, // ACK
-    {kBeaconHead, 255, 0, 0, true, false},      // BEACON
-    {26, 255, 29, 255, false, true},            // FRAG
-    {0, 0, 0, 0, false, false},                 // NACK
-    {119, 139, 0, 0, false, false},             // IDENTITY
+    {24, 255, false}, {1, 0, false},                // FLOOD
+    {1, 0, false}, {27, 255, true},                 // ROUTED
+    {1, 0, false}, {kHopAckSize, kAckSize, true},   // ACK
+    {kBeaconHead, 255, true}, {1, 0, false},        // BEACON
+    {26, 255, false}, {29, 255, true},              // FRAG
+    {1, 0, false}, {1, 0, false},                   // NACK
+    {119, 139, false}, {1, 0, false},               // IDENTITY
 };
 
 bool fits(const Header& h, const uint8_t* b, size_t n) {
-  if (h.type >= sizeof kShapes / sizeof kShapes[0]) return false;
-  const Shape& s = kShapes[h.type];
-  const size_t least = h.directed ? s.directedLeast : s.least, most = h.directed ? s.directedMost : s.most;
-  if (least == 0 || n < least || n > most || (h.option && !(h.directed ? s.directedOption : s.option))) return false;
+  if (h.type > kIdentity) return false;
+  const Shape& s = kShapes[2 * h.type + h.directed];
+  if (n < s.least || n > s.most || h.option > s.option) return false;
   if (h.type == kAck) return n == (h.option ? kHopAckSize : kAckSize);
   if (h.type != kBeacon) return true;
   const size_t listed = kBeaconHead + 3u * b[kBeaconHead - 1] + (h.option ? kStatementSize : 0);
@@ -66,10 +61,11 @@ bool parse(const uint8_t* b, size_t n, Header* h) {
     h->tx = get16(b + kKeyAt);
     return b[kOptionsAt] == 0 && isNode(h->tx) && bundleFits(b, n);
   }
-  h->directed = b[kOptionsAt] & kDirected;
-  h->option = b[kOptionsAt] & kOption;
-  h->attempt = b[kOptionsAt] >> 4 & 3;
-  h->ttl = b[kOptionsAt] & kMaxTtl;
+  const unsigned options = b[kOptionsAt];
+  h->directed = options >> 7;
+  h->option = options >> 6 & 1;
+  h->attempt = options >> 4 & 3;
+  h->ttl = options & kMaxTtl;
   if (!fits(*h, b, n)) return false;
   h->source = get32(b + kKeyAt);
   h->epoch = get16(b + kKeyAt + 4);

@@ -15,8 +15,14 @@ constexpr uint8_t kMaxTtl = 15;
 constexpr size_t kBeaconHead = 15;
 constexpr size_t kHopAckSize = 16;
 constexpr size_t kAckSize = 24;
+constexpr size_t kOptionsAt = 2;
 constexpr size_t kKeyAt = 3;
 constexpr size_t kTokenAt = 16;
+constexpr size_t kTokenSize = 8;
+
+// Flags of the options.
+constexpr uint8_t kDirected = 0x80;
+constexpr uint8_t kOption = 0x40;
 
 inline bool isNode(uint16_t shortId) { return shortId != kNobody && shortId != kAnybody; }
 
@@ -61,18 +67,5 @@ uint32_t contentHash(const uint8_t* packet, size_t n);
 // would have been sent alone, and moves the offset on. It returns its size, 0 at the end.
 size_t nextItem(const uint8_t* bundle, size_t n, size_t* at, uint8_t* packet);
 constexpr size_t kFirstItem = 5;
-
-// forEachKey calls f with the ID of a packet, or of each packet in a BUNDLE; beacons
-// count by themselves and have none here.
-template <typename F>
-void forEachKey(const uint8_t* packet, size_t n, F f) {
-  Header h;
-  if (!parse(packet, n, &h) || h.type == kBeacon) return;
-  if (h.type != kBundle) {
-    f(packet + kKeyAt);
-    return;
-  }
-  for (size_t at = kFirstItem; at < n; at += 2 + packet[at]) f(packet + at + 2);
-}
 
 }  // namespace lorrent

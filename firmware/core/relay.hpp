@@ -14,6 +14,20 @@ constexpr int kFloods = 48;
 constexpr int kForwards = 24;
 constexpr int kAcks = 16;
 constexpr int kMaxHolders = 16;
+constexpr int kMaxTried = 3;
+
+// Job is a packet that the relay sends, perhaps again and again.
+struct Job {
+  bool used;
+  bool queued;  // for the air
+  bool over;    // it is not to be sent any more
+  uint8_t ttl;  // relays left to this node: one more than it is sent with
+  Name name;
+  Millis last;  // that it was heard of
+  uint16_t next;
+  uint8_t sent;   // forwards: to next
+  uint8_t count;  // of holders, or of those tried
+};
 
 class Relay {
  public:
@@ -23,97 +37,83 @@ class Relay {
   void stop(Millis now);
   bool running() const { return running_; }
   void tick(Millis now);
-  void heard(const uint8_t* packet, size_t n, int16_t snrTenths, Millis now);
+  void heard(const Header& h, const uint8_t* packet, size_t n, int16_t snrTenths, Millis now);
 
   // What becomes of its transmissions.
   bool wanted(Transmission& t, Millis now);
   void done(const Transmission& t, Millis now);
-  void dropped(const Transmission& t, Reason why, Millis now);
-
-  const Links& links() const { return links_; }
+  void dropped(const Transmission& t, Millis now);
 
  private:
   // Flood is something on its way to everyone in reach.
-  struct Flood {
-    bool used;
-    uint8_t ttl;  // relays left to this node
-    Name name;
-    uint8_t copies;
-    uint8_t sent;
+  struct Flood : Job {
     uint32_t content;
-    bool own;
+    uint8_t copies;
     bool confirmed;  // own: a neighbour relayed it
-    bool over;       // the receiver has it
-    bool queued;
-    uint8_t holderCount;
+    uint16_t spoke;  // of the holders, as bits, who sent it
     uint16_t holders[kMaxHolders];  // who has it
-    uint16_t spoke;                 // of those, as bits, who sent it
-    Millis last;
+
+    int holder(uint16_t id) const;  // its place, count if it is none
+    int speakers(const List& l) const;
   };
 
   // Forward is a packet for one node on its way through this one.
-  struct Forward {
-    bool used;
-    uint8_t ttl;
-    Name name;
+  struct Forward : Job {
     uint16_t dest;
     uint16_t prev;
-    uint16_t next;
-    uint16_t tried[3];
-    uint8_t triedCount;
-    uint8_t tries;  // to next
+    uint16_t tried[kMaxTried];
     uint8_t ways;
-    bool over;
-    bool queued;
-    Millis last;
   };
 
   struct Ack {
-    bool used;
     Name name;
-    uint8_t token[8];
+    uint8_t token[kTokenSize];
   };
 
   // relay.cpp: what is heard
-  void spread(const Header& h, const uint8_t* packet, size_t n, Millis now);
-  Flood* findFlood(const Header& h, uint32_t content);
-  Flood* newFlood(const Header& h, uint32_t content, Millis now);
-  void holds(Flood& f, uint16_t id, bool spoke);
-  bool worthIt(const Flood& f, Millis now, double* rank);
-  void reconsider(Millis now);
-  Millis spreadDelay(double rank, Millis now);
-  Millis window(Millis now, uint32_t more);
+  Job* place(Job* first, size_t size, int n, const Header& h);
+  void spread(const Header& h, const uint8_t* packet, size_t n);
+  Flood* newFlood(const Header& h, uint32_t content);
+  bool worthIt(const Flood& f, double* rank);
+  void reconsider();
+  Millis window(uint32_t more);
   Millis usual() const;
+  bool isFlood(const Job* j) const { return j >= floods_ && j < floods_ + kFloods; }
 
   // forward.cpp: what is directed
-  void directed(const Header& h, const uint8_t* packet, size_t n, Millis now);
-  void acknowledgement(const Header& h, const uint8_t* packet, size_t n, Millis now);
-  void passOn(const Header& h, const uint8_t* packet, size_t n, Millis now);
-  void passAck(const Header& h, const uint8_t* packet, Millis now);
-  void sendForward(Forward& f, const uint8_t* packet, size_t n, Millis now);
+  void directed(const Header& h, const uint8_t* packet, size_t n);
+  void acknowledgement(const Header& h, const uint8_t* packet, size_t n);
+  void passOn(const Header& h, const uint8_t* packet, size_t n);
+  void passAck(const Header& h, const uint8_t* packet);
+  void acknowledgeAgain(const Header& h, const uint8_t* packet, const Ack& a);
+  void sendForward(Forward& f, const uint8_t* packet, size_t n);
   bool choose(Forward& f);
-  bool retry(Forward& f, Transmission& t, Millis now);
-  void sentForward(Forward& f, const Transmission& t, Millis now);
-  void progress(const Header& h, PacketType type, Millis now);
-  void finish(Forward& f, Millis now);
-  void finishMessage(const Header& h, Millis now);
-  void confirmHop(const Header& h, Millis now);
-  Forward* findForward(Name name, PacketType type);
-  Forward* newForward(const Header& h, Millis now);
-  Ack* findAck(const Name& name);
+  bool retry(Forward& f, Transmission& t);
+  void sentForward(Forward& f, const Transmission& t);
+  void progress(const Header& h);
+  void finish(Job& j);
+  void takeBack(Job& j);
+  void finishMessage(const Name& name);
+  void confirmHop(const Header& h, const uint8_t* packet);
+  Writer writeAck(uint8_t* to, const Header& h, const uint8_t* packet, uint8_t options);
+  Forward* findForward(const Name& name, PacketType type);
+  Forward* newForward(const Header& h);
+  const Ack* findAck(const Name& name) const;
 
   // beacon.cpp: what it says of itself
-  void beaconTick(Millis now);
-  void beacon(Millis now);
-  void planBeacon(Millis now);
-  void neighbourhoodChanged(Millis now);
+  void beaconTick();
+  void beacon();
+  void planBeacon();
+  void neighbourhoodChanged();
 
-  // queue puts a packet on its way to the air; nullptr: there is no room.
-  Transmission* queue(uint16_t id, uint8_t priority, const uint8_t* packet, size_t n, Millis due, Millis now);
+  // queue puts a packet on its way to the air, as what a job says, if it is of one.
+  void queue(Job* job, const uint8_t* packet, size_t n, Millis delay);
+  Millis shortWhile(size_t n);
   uint16_t short_() const { return static_cast<uint16_t>(node_); }
 
   Transmitter& transmitter_;
   Counters& counters_;
+  Millis now_ = 0;  // when it was last called
   bool running_ = false;
   uint32_t node_ = 0;
   uint16_t epoch_ = 0;
@@ -125,18 +125,12 @@ class Relay {
   bool anyWide_ = false;
   int changes_ = 0;
 
-  int nextAck_ = 0;
+  unsigned nextAck_ = 0;
   Ack acks_[kAcks] = {};
   Forward forwards_[kForwards] = {};
   Flood floods_[kFloods] = {};
   Links links_;
 };
-
-// Transmissions of the relay are named by what they are of, and its place.
-constexpr uint16_t kFloodIds = 0x0000;
-constexpr uint16_t kForwardIds = 0x1000;
-constexpr uint16_t kBeaconId = 0x2000;
-constexpr uint16_t kHopAckId = 0x2001;
 
 enum Priority : uint8_t { kFirstAck, kDirect, kBroadcast, kRepair, kBeacons };
 

@@ -15,36 +15,41 @@ struct Tuning {
 
 constexpr Tuning kTuning = {0.25, 1.5, 8, 80, 0.5, 15, 0.97, 0.3};
 
-// Listener is a node known to hear this one.
-struct Listener {
-  uint8_t degree;  // how many nodes it hears
-  bool has;        // it has sent the message, or said that it has it
-  uint8_t copies;  // nodes it hears that have sent the message
-};
+// Scene is what a node knows around it when it decides. It is told of one node after
+// the other, and keeps sums only.
+class Scene {
+ public:
+  struct Self {
+    double load;     // share of the time that the channel is taken, 0 to 1
+    bool own;        // this node wrote it,
+    bool confirmed;  // and somebody relayed it
+    int tries;       // how often it sends what nobody is heard to relay
+    int copies;      // received
+    int sent;        // by this node
+  };
 
-// Beyond is a node that hears a listener which has not sent the message, and that is
-// not known to have it nor to hear any node that sent it.
-struct Beyond {
-  uint8_t degree;
-  bool blind;  // this node would not hear that listener relay
-};
+  explicit Scene(const Self& self);
+  // listener adds a node known to hear this one: how many nodes it hears, whether it has
+  // sent the message or said that it has it, and if not, how many that it hears sent it.
+  void listener(int degree, bool has, int copies);
+  // beyond adds, when this node has sent, a node that hears a listener which has not sent
+  // the message, and is not known to have it nor to hear any node that sent it. Blind:
+  // this node would not hear that listener relay.
+  void beyond(int degree, bool blind);
 
-struct Scene {
-  double load;     // share of the time that the channel is taken, 0 to 1
-  bool own;        // this node wrote it,
-  bool confirmed;  // and somebody relayed it
-  int tries;       // how often it sends what nobody is heard to relay
-  int copies;      // received
-  int sent;        // by this node
-  const Listener* listeners;
-  int listenerCount;
-  const Beyond* beyond;  // only looked at when sent is not 0
-  int beyondCount;
-};
+  // relays says whether the scene is worth a transmission.
+  bool relays() const;
+  // rank is when to relay, from 0 for at once to 1: the more it is worth, the earlier.
+  double rank() const;
 
-// relays says whether the scene is worth a transmission.
-bool relays(const Tuning& t, const Scene& s);
-// rank is when to relay, from 0 for at once to 1: the more it is worth, the earlier.
-double rank(const Tuning& t, const Scene& s);
+ private:
+  double missed(int copies) const;
+
+  Self self_;
+  double miss_;         // probability that a copy is missed
+  double most_ = 0;     // what all listeners are worth
+  double worth_ = 0;    // those that may lack the message
+  double stranded_ = 0; // those that can have it only through a listener that was not heard to relay it
+};
 
 }  // namespace lorrent

@@ -4,7 +4,15 @@ namespace lorrent {
 
 namespace {
 constexpr size_t kTxHead = 17;
-}
+
+// kSizes are how long the body of a command may be, from HELLO on.
+constexpr struct {
+  uint8_t least;
+  uint16_t most;
+} kSizes[] = {
+    {5, 5}, {0, 0}, {0, Radio::kSize}, {kTxHead + 1, kTxHead + kMaxPacket}, {2, 2}, {0, 0}, {1, 1 + kMaxText}, {1, 1 + kMaxName}, {0, 0}, {1, 1},
+};
+}  // namespace
 
 void Session::start(Millis now) {
   uint8_t body[18];
@@ -19,7 +27,14 @@ void Session::received(uint8_t byte, Millis now) {
   const Frame& f = in_.frame();
   if (f.type == 0 || f.type >= kAirSet) return;  // none of a host's
   lastFrame_ = now;
-  command(f, now);
+  uint8_t body[64];
+  Writer w(body);
+  w.u8(0);
+  again_ = nullptr;
+  const Status status = command(f, w, now);
+  body[0] = static_cast<uint8_t>(status);
+  out_.answer(f.type, f.sequence, body, status == Status::ok ? w.size() : 1);
+  if (again_ != nullptr) report(*again_);
 }
 
 void Session::tick(Millis now) {
@@ -38,51 +53,43 @@ void Session::tick(Millis now) {
   }
 }
 
-void Session::command(const Frame& f, Millis now) {
-  if (!attached_ && f.type != kHello && f.type != kPing && f.type != kStatus) {
-    return answer(f, f.type <= kReboot ? Status::noHello : Status::unknown);
-  }
-  uint8_t body[64];
-  Writer w(body);
+Status Session::command(const Frame& f, Writer& w, Millis now) {
+  if (f.type > kReboot) return Status::unknown;
+  if (!attached_ && f.type != kHello && f.type != kPing && f.type != kStatus) return Status::noHello;
+  const auto& sizes = kSizes[f.type - kHello];
+  if (f.size < sizes.least || f.size > sizes.most) return Status::malformed;
   switch (f.type) {
     case kHello:
-      return hello(f, now);
+      return hello(f, w, now);
     case kPing:
-      if (f.size != 0) return answer(f, Status::malformed);
       w.u32(now);
       break;
     case kRadio:
-      return radio(f, now);
+      return radio(f, w, now);
     case kTx:
-      return transmit(f, now);
+      return transmit(f, w, now);
     case kCancel:
-      return cancel(f, now);
+      return cancel(f, w, now);
     case kStatus:
-      if (f.size != 0) return answer(f, Status::malformed);
       writeState(w, now);
       break;
     case kDisplay:
-      if (f.size < 1 || f.size > 1 + kMaxText) return answer(f, Status::malformed);
-      if (f.body[0] > 2) return answer(f, Status::value);
+      if (f.body[0] > 2) return Status::value;
       board_.show(f.body[0], f.body + 1, f.size - 1);
       break;
     case kStore:
-      return store(f);
+      return store(f, w);
     case kStored:
-      if (f.size != 0) return answer(f, Status::malformed);
       settings_.stored().write(w);
       break;
     case kReboot:
       return reboot(f);
-    default:
-      return answer(f, Status::unknown);
   }
-  answer(f, Status::ok, body, w.size());
+  return Status::ok;
 }
 
-void Session::hello(const Frame& f, Millis now) {
-  if (f.size != 5) return answer(f, Status::malformed);
-  if (f.body[0] < kLinkVersion) return answer(f, Status::version);
+Status Session::hello(const Frame& f, Writer& w, Millis now) {
+  if (f.body[0] < kLinkVersion) return Status::version;
   const uint32_t session = get32(f.body + 1);
   if (!attached_ || session != session_) {
     transmitter_.cancelAll(Transmission::Owner::host, now);
@@ -93,104 +100,82 @@ void Session::hello(const Frame& f, Millis now) {
     counters_.relayedOnce = counters_.relayedNow;
     counters_.relayedNow = false;
   }
-  uint8_t body[32];
-  Writer w(body);
   w.u8(kLinkVersion).u32(session);
   writeBoard(w, now);
-  answer(f, Status::ok, body, w.size());
+  return Status::ok;
 }
 
-void Session::radio(const Frame& f, Millis now) {
-  if (f.size != 0 && f.size != Radio::kSize) return answer(f, Status::malformed);
+Status Session::radio(const Frame& f, Writer& w, Millis now) {
   if (f.size != 0) {
+    if (f.size != Radio::kSize) return Status::malformed;
     Radio wanted = Radio::read(f.body);
-    if (!wanted.valid()) return answer(f, Status::value);
+    if (!wanted.valid()) return Status::value;
     wanted.powerDBm = smaller(larger(wanted.powerDBm, self_.minPowerDBm), self_.maxPowerDBm);
     const bool same = radioSet_ && wanted == transmitter_.radio() && !transmitter_.radioFailed();
     radioSet_ = true;
-    if (!same && !transmitter_.use(wanted, now)) return answer(f, Status::noRadio);
+    if (!same && !transmitter_.use(wanted, now)) return Status::noRadio;
   }
-  uint8_t body[Radio::kSize];
-  Writer w(body);
   transmitter_.radio().write(w);
-  answer(f, Status::ok, body, w.size());
+  return Status::ok;
 }
 
-void Session::transmit(const Frame& f, Millis now) {
-  if (f.size <= kTxHead || f.size > kTxHead + kMaxPacket) return answer(f, Status::malformed);
+// result is what became of a transmission, nullptr if that is not known.
+const Session::Result* Session::result(uint16_t id) const {
+  for (const Result& r : results_) {
+    if (r.any && r.id == id) return &r;
+  }
+  return nullptr;
+}
+
+Status Session::transmit(const Frame& f, Writer& w, Millis now) {
   const uint16_t id = get16(f.body);
   const uint32_t notBefore = get32(f.body + 2);
-  const uint8_t slots = f.body[6], copies = f.body[7];
   const size_t size = f.size - kTxHead;
 
-  const Result* over = nullptr;
-  for (const Result& r : results_) {
-    if (r.any && r.id == id) over = &r;
-  }
-  const bool known = over != nullptr || transmitter_.find(Transmission::Owner::host, id) != nullptr;
-  if (!known) {
-    if (transmitter_.radioFailed() || !(radioSet_ || settings_.any())) return answer(f, Status::noRadio);
-    if (notBefore != 0 && since(notBefore, now) > static_cast<int32_t>(kFarthest)) return answer(f, Status::value);
-    if (!transmitter_.radio().withinDwell(transmitter_.radio().airtimeMicros(size))) return answer(f, Status::value);
+  again_ = result(id);
+  if (again_ == nullptr && transmitter_.find(Transmission::Owner::host, id) == nullptr) {
+    if (transmitter_.radioFailed() || !(radioSet_ || settings_.any())) return Status::noRadio;
+    if (notBefore != 0 && since(notBefore, now) > static_cast<int32_t>(kFarthest)) return Status::value;
+    if (!transmitter_.radio().withinDwell(transmitter_.radio().airtimeMicros(size))) return Status::value;
     Transmission* t = transmitter_.place();
-    if (t == nullptr) return answer(f, Status::full);
+    if (t == nullptr) return Status::full;
     t->id = id;
     t->percent = 100;
-    t->slots = slots;
-    t->copies = copies;
+    t->slots = f.body[6];
+    t->copies = f.body[7];
     t->notBefore = notBefore == 0 ? now : notBefore;
     copy(t->key, f.body + 8, kKeySize);
     t->size = static_cast<uint8_t>(size);
     copy(t->packet, f.body + kTxHead, size);
     transmitter_.add(t, Transmission::Owner::host, now);
   }
-  uint8_t body[3];
-  Writer w(body);
   w.u16(id).u8(static_cast<uint32_t>(kPlaces - transmitter_.queued()));
-  answer(f, Status::ok, body, w.size());
-  if (over != nullptr) report(*over);
+  return Status::ok;
 }
 
-void Session::cancel(const Frame& f, Millis now) {
-  if (f.size != 2) return answer(f, Status::malformed);
+Status Session::cancel(const Frame& f, Writer& w, Millis now) {
   const uint16_t id = get16(f.body);
-  for (const Result& r : results_) {
-    if (r.any && r.id == id && r.reason == Reason::cancelled) {  // the host repeats itself
-      answer(f, Status::ok, f.body, 2);
-      return report(r);
-    }
-  }
+  w.u16(id);
+  again_ = result(id);
+  if (again_ != nullptr && again_->reason == Reason::cancelled) return Status::ok;  // the host repeats itself
+  again_ = nullptr;
   Transmission* t = transmitter_.find(Transmission::Owner::host, id);
-  const bool could = t != nullptr && transmitter_.cancel(t, Reason::cancelled, now);
-  could ? answer(f, Status::ok, f.body, 2) : answer(f, Status::noSuchId);
+  return t != nullptr && transmitter_.cancel(t, Reason::cancelled, now) ? Status::ok : Status::noSuchId;
 }
 
-void Session::store(const Frame& f) {
-  if (f.size < 1 || f.size > 1 + kMaxName) return answer(f, Status::malformed);
-  if (!radioSet_ && !settings_.any()) return answer(f, Status::noRadio);
-  if (!settings_.store(f.body[0], transmitter_.radio(), f.body + 1, f.size - 1)) return answer(f, Status::flash);
-  uint8_t body[Stored::kMaxSize];
-  Writer w(body);
+Status Session::store(const Frame& f, Writer& w) {
+  if (!radioSet_ && !settings_.any()) return Status::noRadio;
+  if (!settings_.store(f.body[0], transmitter_.radio(), f.body + 1, f.size - 1)) return Status::flash;
   settings_.stored().write(w);
-  answer(f, Status::ok, body, w.size());
+  return Status::ok;
 }
 
-void Session::reboot(const Frame& f) {
-  if (f.size != 1) return answer(f, Status::malformed);
+Status Session::reboot(const Frame& f) {
   const auto mode = static_cast<RebootMode>(f.body[0]);
-  if (mode > RebootMode::forget || (mode == RebootMode::loader && !(self_.capabilities & kCanUpdate))) {
-    return answer(f, Status::value);
-  }
-  if (mode == RebootMode::forget && !settings_.forget()) return answer(f, Status::flash);
-  answer(f, Status::ok);
+  if (mode > RebootMode::forget || (mode == RebootMode::loader && !(self_.capabilities & kCanUpdate))) return Status::value;
+  if (mode == RebootMode::forget && !settings_.forget()) return Status::flash;
   board_.restart(mode);
-}
-
-void Session::answer(const Frame& f, Status status, const uint8_t* body, size_t n) {
-  uint8_t b[64];
-  Writer w(b);
-  w.u8(static_cast<uint8_t>(status)).bytes(body, n);
-  out_.answer(f.type, f.sequence, b, w.size());
+  return Status::ok;
 }
 
 void Session::heard(const uint8_t* packet, size_t n, int16_t rssi, int16_t snr, Millis now) {
@@ -201,17 +186,7 @@ void Session::heard(const uint8_t* packet, size_t n, int16_t rssi, int16_t snr, 
   out_.report(kRx, body, w.size());
 }
 
-void Session::done(const Transmission& t, Millis begin, uint32_t micros) {
-  remember({true, t.id, Reason::none, t.taken, begin, micros});
-}
-
-void Session::dropped(const Transmission& t, Reason why) { remember({true, t.id, why, t.taken, 0, 0}); }
-
-void Session::remember(const Result& r) {
-  results_[nextResult_] = r;
-  nextResult_ = (nextResult_ + 1) % 16;
-  report(r);
-}
+void Session::over(const Result& r) { report(results_[nextResult_++ % kResults] = r); }
 
 void Session::report(const Result& r) {
   if (!attached_) return;

@@ -28,12 +28,6 @@ class Session {
   void tick(Millis now);
 
   void heard(const uint8_t* packet, size_t n, int16_t rssiTenths, int16_t snrTenths, Millis now);
-  void done(const Transmission& t, Millis begin, uint32_t micros);
-  void dropped(const Transmission& t, Reason why);
-
-  Outbox& out() { return out_; }
-
- private:
   // Result is a transmission that is over.
   struct Result {
     bool any;
@@ -43,19 +37,24 @@ class Session {
     Millis begin;
     uint32_t micros;
   };
+  void over(const Result& r);
 
-  void command(const Frame& f, Millis now);
-  void hello(const Frame& f, Millis now);
-  void radio(const Frame& f, Millis now);
-  void transmit(const Frame& f, Millis now);
-  void cancel(const Frame& f, Millis now);
-  void store(const Frame& f);
-  void reboot(const Frame& f);
+  Outbox& out() { return out_; }
 
-  void answer(const Frame& f, Status status) { answer(f, status, nullptr, 0); }
-  void answer(const Frame& f, Status status, const uint8_t* body, size_t n);
+ private:
+  static constexpr int kResults = 16;
+
+  // What commands do. They write the body of their answer.
+  Status command(const Frame& f, Writer& w, Millis now);
+  Status hello(const Frame& f, Writer& w, Millis now);
+  Status radio(const Frame& f, Writer& w, Millis now);
+  Status transmit(const Frame& f, Writer& w, Millis now);
+  Status cancel(const Frame& f, Writer& w, Millis now);
+  Status store(const Frame& f, Writer& w);
+  Status reboot(const Frame& f);
+
+  const Result* result(uint16_t id) const;
   void report(const Result& r);
-  void remember(const Result& r);
   void writeBoard(Writer& w, Millis now) const;
   void writeState(Writer& w, Millis now);
 
@@ -69,8 +68,9 @@ class Session {
   Millis lastFrame_ = 0;
   Millis lastState_ = 0;
   bool radioSet_ = false;
-  int nextResult_ = 0;
-  Result results_[16] = {};
+  const Result* again_ = nullptr;  // to be reported again, after the answer
+  unsigned nextResult_ = 0;
+  Result results_[kResults] = {};
   Deframer in_;
   Outbox out_;
 };

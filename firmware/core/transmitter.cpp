@@ -53,9 +53,9 @@ void Transmitter::add(Transmission* t, Transmission::Owner owner, Millis now) {
   t->deadline = (since(t->notBefore, now) > 0 ? t->notBefore : now) + kTransmitPatience;
 }
 
-Transmission* Transmitter::find(Transmission::Owner owner, uint16_t id) {
+Transmission* Transmitter::find(Transmission::Owner owner, uint16_t id, const Job* job) {
   for (Transmission& t : places_) {
-    if (t.owner == owner && t.id == id) return &t;
+    if (t.owner == owner && t.id == id && t.job == job) return &t;
   }
   return nullptr;
 }

@@ -9,6 +9,8 @@ namespace lorrent {
 
 constexpr int kPlaces = 10;
 
+struct Job;  // of the relay
+
 // Transmission is a packet that waits for the air.
 struct Transmission {
   enum class Owner : uint8_t { nobody, host, relay };
@@ -19,7 +21,8 @@ struct Transmission {
   uint8_t slots;     // first window of the back-off
   uint8_t copies;    // of key still to be heard for it to be dropped, 0: never
   uint8_t taken;     // times that the channel was
-  uint16_t id;
+  uint16_t id;  // the host's
+  Job* job;     // the relay's
   Millis notBefore;
   Millis deadline;
   uint8_t key[kKeySize];
@@ -51,7 +54,7 @@ class Transmitter {
   // place is a free place, nullptr when there is none. add takes it into use.
   Transmission* place();
   void add(Transmission* t, Transmission::Owner owner, Millis now);
-  Transmission* find(Transmission::Owner owner, uint16_t id);
+  Transmission* find(Transmission::Owner owner, uint16_t id, const Job* job = nullptr);
   // last is the one of an owner that is due last, and not about to be sent.
   Transmission* last(Transmission::Owner owner);
   // cancel says whether it could still be dropped, and reports it.
