@@ -141,12 +141,21 @@ func (r *Ring) pair(id uint32) (*packet.PairKey, error) {
 // from the direct lane; sealing the same twice gives the same bytes. The error
 // is ErrUnknown when there is no key.
 func (r *Ring) SealDirect(id packet.ID, to uint32, payload packet.Payload) (mesh.Message, error) {
+	return r.sealDirect(id, to, payload, true)
+}
+
+// SealQuiet is SealDirect for what its receiver is not asked to acknowledge.
+func (r *Ring) SealQuiet(id packet.ID, to uint32, payload packet.Payload) (mesh.Message, error) {
+	return r.sealDirect(id, to, payload, false)
+}
+
+func (r *Ring) sealDirect(id packet.ID, to uint32, payload packet.Payload, acknowledged bool) (mesh.Message, error) {
 	pair, err := r.pair(to)
 	if err != nil {
 		return mesh.Message{}, err
 	}
 	h := r.header(id, payload, packet.TypeRouted)
-	h.AckWanted = true
+	h.AckWanted = acknowledged
 	b, err := pair.Seal(nil, h, payload)
 	if err != nil {
 		return mesh.Message{}, err

@@ -292,6 +292,10 @@ func (m *Mesh) sentFlood(f *flood, over bool, now time.Time) {
 	if o == nil || m.messages[o.ID] != o {
 		return
 	}
+	if o.long != nil && o.To == packet.Broadcast {
+		m.sentToChannel(o, over, now)
+		return
+	}
 	if o.To != packet.Broadcast {
 		if !over {
 			m.sentMessage(o, int(f.packet.TTL), now)

@@ -187,6 +187,7 @@ func (m *Mesh) stuck(f *forward, now time.Time) {
 	f.done = true
 	p := f.packet
 	calm := m.load.share(now) < busyShare
+	m.shareStuck(f, now)
 	switch {
 	case !calm:
 	case f.source != nil:
@@ -217,6 +218,7 @@ func (m *Mesh) progress(key floodKey, by uint16, ttl uint8, now time.Time) {
 	m.finish(f)
 	if f.source != nil {
 		m.passedOn(key.id)
+		m.shareOver(f, now)
 	}
 }
 
@@ -280,6 +282,9 @@ func (m *Mesh) receiveRouted(p Packet, r reception) {
 // stored.
 func (m *Mesh) arrived(p Packet, r reception) {
 	m.forwards.arrivals.note(p)
+	if (p.Fragment || p.Quiet) && p.Next == m.short {
+		m.confirmHop(p, r.now) // nobody else tells tx that it has arrived
+	}
 	if m.deliver(p, r) {
 		return
 	}
@@ -426,11 +431,11 @@ func (m *Mesh) receiveAck(p Packet, r reception) {
 // opens a copy of the message. One that it cannot check it passes on, and does
 // not believe.
 func (m *Mesh) opens(ack *Packet) bool {
-	if o := m.messages[ack.ID]; o != nil && o.To != packet.Broadcast {
+	if o := m.outgoing(ack.ID); o != nil && o.To != packet.Broadcast {
 		if ack.From != 0 {
 			return ack.From == o.To
 		}
-		return m.cfg.Opens == nil || m.cfg.Opens(ack, &Packet{Type: Routed, ID: o.ID, To: o.To, Payload: o.Payload})
+		return m.cfg.Opens == nil || m.cfg.Opens(ack, &Packet{Type: Routed, ID: ack.ID, To: o.To, Payload: o.payload(ack.ID)})
 	}
 	if m.cfg.Opens == nil {
 		return true

@@ -144,6 +144,7 @@ type Mesh struct {
 
 	lanes    map[uint32]*lane // outgoing direct messages by receiver
 	messages map[packet.ID]*outgoing
+	shares   map[packet.ID]*outgoing // by the ID of each, of messages in fragments
 
 	sketch scene          // used again at each decision,
 	index  map[uint16]int // as is this, of its nodes beyond
@@ -176,6 +177,7 @@ func New(cfg Config) *Mesh {
 		forwards: newForwardTable(),
 		lanes:    make(map[uint32]*lane),
 		messages: make(map[packet.ID]*outgoing),
+		shares:   make(map[packet.ID]*outgoing),
 		index:    make(map[uint16]int),
 	}
 }

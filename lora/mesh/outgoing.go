@@ -19,11 +19,15 @@ var (
 
 // Message is something to send, sealed.
 type Message struct {
-	ID        packet.ID
-	To        uint32
-	Fragment  bool
-	Channel   uint8 // of a message for everyone
-	Payload   []byte
+	ID       packet.ID
+	To       uint32
+	Fragment bool
+	Channel  uint8 // of a message for everyone
+	Payload  []byte
+	// Shares are what a message in fragments has instead of Payload: each sealed, the
+	// i-th under the ID with i added to its sequence. Any Data of them are enough.
+	Shares    [][]byte
+	Data      int
 	ExpiresAt time.Time
 	// Attempts is how often it was sent before, in an earlier life of the process.
 	Attempts int
@@ -37,6 +41,7 @@ type outgoing struct {
 	waiting bool // direct, sent, and not acknowledged since
 	passed  bool // a neighbour has passed it on
 	blind   bool // no way to its receiver was known at the last attempt
+	long    *long
 }
 
 // lane is the queue of messages for one receiver. Only its head moves.
@@ -63,12 +68,14 @@ func (m *Mesh) Enqueue(msg Message, now time.Time) ([]Action, error) {
 	if len(m.messages) >= m.cfg.MaxMessages {
 		return nil, ErrFull
 	}
-	if len(msg.Payload) == 0 || len(msg.Payload) > MaxPayload || msg.To == 0 || msg.To == m.cfg.NodeID {
-		return nil, fmt.Errorf("%w: %d bytes to %08x", ErrInvalid, len(msg.Payload), msg.To)
+	if !msg.mayTravel() || msg.To == 0 || msg.To == m.cfg.NodeID {
+		return nil, fmt.Errorf("%w: %d bytes, %d shares to %08x", ErrInvalid, len(msg.Payload), len(msg.Shares), msg.To)
 	}
 	o := &outgoing{Message: msg, earlier: msg.Attempts}
 	m.messages[msg.ID] = o
-	if msg.To == packet.Broadcast {
+	if len(msg.Shares) > 0 {
+		m.addLong(o)
+	} else if msg.To == packet.Broadcast {
 		m.originate(o, now)
 		return m.step(now), nil
 	}
@@ -125,6 +132,10 @@ func compareNodes(a, b uint32) int {
 // attempt starts one attempt: along a way when one is known, now and then as a
 // flood.
 func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
+	if o.long != nil {
+		m.attemptLong(l, o, now)
+		return
+	}
 	m.lose(o)
 	l.due = time.Time{}
 	p := Packet{
@@ -168,6 +179,10 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 		m.emit(StateChanged{ID: o.ID, State: Sent, Attempts: o.Attempts})
 	}
 	l.lastSent = now
+	if o.long != nil {
+		m.sentShare(l, o, now)
+		return
+	}
 	l.due = now.Add(m.patience(o, hops, now))
 }
 
@@ -191,15 +206,15 @@ func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
 
 // passedOn notes that a neighbour has passed a message of this node on.
 func (m *Mesh) passedOn(id packet.ID) {
-	if o := m.messages[id]; o != nil && !o.passed && o.Attempts > 0 {
+	if o := m.outgoing(id); o != nil && !o.passed && o.Attempts > 0 {
 		o.passed = true
-		m.emit(StateChanged{ID: id, State: Relayed, Attempts: o.Attempts})
+		m.emit(StateChanged{ID: o.ID, State: Relayed, Attempts: o.Attempts})
 	}
 }
 
 // acknowledged ends a message that its receiver has confirmed.
 func (m *Mesh) acknowledged(id packet.ID, now time.Time) {
-	o := m.messages[id]
+	o := m.outgoing(id)
 	if o == nil {
 		return
 	}
@@ -255,11 +270,15 @@ func (m *Mesh) expire(now time.Time) {
 func (m *Mesh) release(o *outgoing, now time.Time) {
 	delete(m.messages, o.ID)
 	m.stop(o.ID, now)
+	m.releaseShares(o, now)
 	l := m.lanes[o.To]
 	if l == nil {
 		return
 	}
 	i := slices.Index(l.queue, o)
+	if i < 0 {
+		return // for everyone, in one packet
+	}
 	l.queue = slices.Delete(l.queue, i, i+1)
 	if len(l.queue) == 0 {
 		delete(m.lanes, l.to)
