@@ -1,6 +1,7 @@
 package torrent
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -144,32 +145,44 @@ func (s *session) extended(r *remote, extension uint8, payload []byte) bool {
 	return true
 }
 
+// theirGreeting is a peer's extension handshake, as far as we use it. What it does
+// not say is nil or zero.
+type theirGreeting struct {
+	Messages struct {
+		Metadata *int `bencode:"ut_metadata"`
+		Exchange *int `bencode:"ut_pex"`
+		Punch    *int `bencode:"ut_holepunch"`
+		Uploads  *int `bencode:"upload_only"`
+		DontHave *int `bencode:"lt_donthave"`
+	} `bencode:"m"`
+	Metadata int    `bencode:"metadata_size"`
+	Port     int    `bencode:"p"`
+	Queue    int    `bencode:"reqq"`
+	Version  string `bencode:"v"`
+	Uploads  *int   `bencode:"upload_only"`
+	YourIP   string `bencode:"yourip"`
+}
+
+func parseGreeting(payload []byte) (h theirGreeting, err error) {
+	err = bencode.Unmarshal(payload, &h)
+	if _, trailing := err.(bencode.ErrUnusedTrailingBytes); err != nil && !trailing {
+		return h, fmt.Errorf("extension handshake: %w", err)
+	}
+	return h, nil
+}
+
 // greeted handles an extension handshake, the first or a later one.
 func (s *session) greeted(r *remote, payload []byte) bool {
-	var h struct {
-		Messages struct {
-			Metadata *int `bencode:"ut_metadata"`
-			Exchange *int `bencode:"ut_pex"`
-			Punch    *int `bencode:"ut_holepunch"`
-			Uploads  *int `bencode:"upload_only"`
-		} `bencode:"m"`
-		Metadata int    `bencode:"metadata_size"`
-		Port     int    `bencode:"p"`
-		Queue    int    `bencode:"reqq"`
-		Version  string `bencode:"v"`
-		Uploads  *int   `bencode:"upload_only"`
-		YourIP   string `bencode:"yourip"`
-	}
-	if err := bencode.Unmarshal(payload, &h); err != nil {
-		if _, trailing := err.(bencode.ErrUnusedTrailingBytes); !trailing {
-			s.drop(r, "extension handshake: %v", err)
-			return false
-		}
+	h, err := parseGreeting(payload)
+	if err != nil {
+		s.drop(r, "%v", err)
+		return false
 	}
 	number(&r.metadataID, h.Messages.Metadata)
 	number(&r.exchange.id, h.Messages.Exchange)
 	number(&r.punch.id, h.Messages.Punch)
 	number(&r.uploadsID, h.Messages.Uploads)
+	number(&r.dontHaveID, h.Messages.DontHave)
 	if seen, ok := netip.AddrFromSlice([]byte(h.YourIP)); ok {
 		s.e.external.Peer(r.addr.Addr(), seen)
 	}

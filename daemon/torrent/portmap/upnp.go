@@ -109,7 +109,7 @@ func search(ctx context.Context, iface string) ([]*url.URL, error) {
 			err = r.err
 		}
 		for _, resp := range r.responses {
-			if u, err := resp.Location(); err == nil && !seen[u.String()] && near(u) == nil {
+			if u, err := placeOf(resp); err == nil && !seen[u.String()] {
 				seen[u.String()] = true
 				places = append(places, u)
 			}
@@ -122,6 +122,16 @@ func search(ctx context.Context, iface string) ([]*url.URL, error) {
 		err = nil
 	}
 	return places, err
+}
+
+// placeOf is where the sender of an answer to a search says that its description
+// is, if that is in the own network.
+func placeOf(resp *http.Response) (*url.URL, error) {
+	u, err := resp.Location()
+	if err == nil {
+		err = near(u)
+	}
+	return u, err
 }
 
 // localAddrs are our IPv4 addresses on networks with multicast.
@@ -200,21 +210,12 @@ func describe(ctx context.Context, place *url.URL) (*upnp, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("its description: HTTP %d", resp.StatusCode)
 	}
-	root := new(goupnp.RootDevice)
-	d := xml.NewDecoder(resp.Body)
-	d.DefaultSpace = goupnp.DeviceXMLNamespace
-	if err := d.Decode(root); err != nil {
+	root, err := parseDescription(resp.Body, place)
+	if err != nil {
 		return nil, fmt.Errorf("its description: %w", err)
 	}
-	base := place
-	if root.URLBaseStr != "" {
-		if u, err := url.Parse(root.URLBaseStr); err == nil && u.Hostname() == place.Hostname() {
-			base = u
-		}
-	}
-	root.SetURLBase(base)
 	u := &upnp{}
-	if u.service, err = service(ctx, root, place); err != nil {
+	if u.service, err = service(ctx, services(root, place)); err != nil {
 		return nil, err
 	}
 	if list, err := igd2.NewWANIPv6FirewallControl1ClientsFromRootDevice(root, place); err == nil && tame(list[0].SOAPClient, place) {
@@ -227,9 +228,26 @@ func describe(ctx context.Context, place *url.URL) (*upnp, error) {
 	return u, err
 }
 
-// service picks the connection that is up, IGD:2 before IGD:1.
-func service(ctx context.Context, root *goupnp.RootDevice, place *url.URL) (igd, error) {
-	var all []igd
+// parseDescription reads the description of a device, which came from place.
+func parseDescription(r io.Reader, place *url.URL) (*goupnp.RootDevice, error) {
+	root := new(goupnp.RootDevice)
+	d := xml.NewDecoder(r)
+	d.DefaultSpace = goupnp.DeviceXMLNamespace
+	if err := d.Decode(root); err != nil {
+		return nil, err
+	}
+	base := place
+	if root.URLBaseStr != "" {
+		if u, err := url.Parse(root.URLBaseStr); err == nil && u.Hostname() == place.Hostname() {
+			base = u
+		}
+	}
+	root.SetURLBase(base)
+	return root, nil
+}
+
+// services are those of a device that can map ports, IGD:2 before IGD:1.
+func services(root *goupnp.RootDevice, place *url.URL) (all []igd) {
 	if list, err := igd2.NewWANIPConnection2ClientsFromRootDevice(root, place); err == nil {
 		for _, c := range list {
 			if tame(c.SOAPClient, place) {
@@ -251,6 +269,11 @@ func service(ctx context.Context, root *goupnp.RootDevice, place *url.URL) (igd,
 			}
 		}
 	}
+	return all
+}
+
+// service picks the connection that is up.
+func service(ctx context.Context, all []igd) (igd, error) {
 	if len(all) == 0 {
 		return nil, errors.New("it has no service that maps ports")
 	}
