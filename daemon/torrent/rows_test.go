@@ -2,140 +2,21 @@ package torrent
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
-	"sort"
-	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/torrenttest"
 )
-
-// rows are the cases of error and hostile input that an engine has to stand,
-// by their number in the project's list: what a peer may do (1 to 41), and the
-// port (72). Each names the tests that show it, as PACKAGE.TEST or
-// PACKAGE.TEST/CASE; the package is a folder below this one, empty for this.
-// Rows of trackers, metainfo, files and RPC are tests that have the row's
-// number in their name.
-var rows = map[int]struct {
-	what  string
-	tests []string
-}{
-	1:  {"handshake of another protocol", []string{".TestHostileHandshakes/other protocol name", ".TestHostileHandshakes/other name length"}},
-	2:  {"handshake for an unknown torrent", []string{".TestHostileHandshakes/unknown torrent", ".TestHostileAnswers"}},
-	3:  {"connection to ourselves", []string{".TestHostileHandshakes/our own ID", ".TestHostileAnswers"}},
-	4:  {"second connection of a peer", []string{".TestOneConnectionForEachPeer", ".TestTCPReplacesUTP"}},
-	5:  {"slow handshake", []string{".TestHostileHandshakes/silence", ".TestHostileHandshakes/half a handshake", "mse.TestSlowEnds"}},
-	6:  {"idle peer", []string{"peer.TestSilenceEndsTheConnection"}},
-	7:  {"peer that does not read", []string{"peer.TestPeerThatDoesNotRead", "peer.TestFullOutboxEndsTheConnection", ".TestHostileMessages/request flood that is not read"}},
-	8:  {"oversized message", []string{".TestHostileMessages/oversized message", ".TestHostileMessages/oversized unknown message", "peerwire.TestReaderRefusesLengths"}},
-	9:  {"length that is not the type's", []string{".TestHostileMessages/short have", ".TestHostileMessages/long choke", "peerwire.TestReaderRefusesLengths"}},
-	10: {"block without a whole header", []string{"peerwire.TestReaderRefusesLengths", ".TestHostileMessages/block of nothing"}},
-	11: {"unknown message", []string{".TestHostileMessages/unknown messages", "peerwire.TestReaderSkipsWhatItDoesNotKnow"}},
-	12: {"message of BEP 6 that was not agreed on", []string{".TestHostileMessages/have all without fast", ".TestHostileMessages/have none without fast",
-		".TestHostileMessages/suggest without fast", ".TestHostileMessages/allowed fast without fast", ".TestHostileMessages/reject without fast"}},
-	13: {"have beyond the last piece", []string{".TestHostileMessages/have beyond the last piece", ".TestHostileMessages/have of 2^32-1"}},
-	14: {"bitfield of another length", []string{".TestHostileMessages/bitfield too short", ".TestHostileMessages/bitfield too long"}},
-	15: {"spare bits of a bitfield", []string{".TestHostileMessages/bitfield with spare bits", "bitfield.TestFromWireRefuses"}},
-	16: {"second bitfield", []string{".TestHostileMessages/second bitfield", ".TestHostileMessages/have all and have none"}},
-	17: {"much said before the metadata is there", []string{".TestEarlyMessages/many haves", ".TestEarlyMessages/bitfield beyond any", ".TestEarlyMessages/have beyond any"}},
-	18: {"request that overflows, or of nothing", []string{".TestHostileMessages/request that overflows", ".TestHostileMessages/request of nothing",
-		".TestHostileMessages/request across the last piece's end", ".TestHostileMessages/request with everything at its largest"}},
-	19: {"request of more than a block", []string{".TestHostileMessages/request of more than a block"}},
-	20: {"request of a piece we lack", []string{".TestHostileMessages/request of a piece we lack", ".TestHostileMessages/request of a piece we lack, without fast"}},
-	21: {"request while choked", []string{".TestHostileMessages/request while choked", ".TestHostileMessages/request while choked, without fast"}},
-	22: {"flood of requests", []string{".TestHostileMessages/request flood while choked", ".TestHostileMessages/request flood that is not read", "peer.TestUploadQueueIsBounded"}},
-	23: {"cancel of what was not asked for", []string{".TestHostileMessages/cancel of what was not asked for"}},
-	24: {"block that was not asked for", []string{".TestHostileMessages/block that was not asked for", "peer.TestViolationsEndTheConnection"}},
-	25: {"block of another offset or length", []string{".TestHostileSeeds/answers with shorter blocks", ".TestHostileSeeds/answers with other blocks", ".TestHostileMessages/oversized block"}},
-	26: {"block that comes twice", []string{".TestHostileSeeds/serves every block twice"}},
-	27: {"block that comes late", []string{".TestHostileSeeds/rejects, then serves all the same", "peer.TestGiveUpAndCancel", "picker.TestLateBlockIsWelcome"}},
-	28: {"reject of what was not asked for", []string{".TestHostileMessages/reject of what was not asked for", "peer.TestRejected"}},
-	29: {"everything is rejected", []string{".TestHostileSeeds/all requests are rejected"}},
-	30: {"bad piece", []string{".TestHostileSeeds/bad hash by one sender", ".TestLiarIsFoundAmongHonestSeeds", ".TestBlame", ".TestBlameIsBounded"}},
-	31: {"disk that fails", []string{".TestFullDisk", ".TestSeedWhoseFilesVanish"}},
-	32: {"slow or stalled peer", []string{".TestStall", ".TestTrickle", "peer.TestTickTellsWhoSnubs"}},
-	33: {"peer that chokes for ever", []string{".TestHostileSeeds/chokes after three blocks, for ever", ".TestHostileSeeds/chokes after three blocks, without fast"}},
-	34: {"two seeds", []string{".TestRow34TwoSeeds"}},
-	35: {"depth bomb in an extension handshake", []string{".TestHostileMessages/extension handshake with a bomb", ".TestHostileMessages/extension handshake with a bomb inside"}},
-	36: {"numbers of an extension handshake", []string{".TestHostileMessages/negative queue", ".TestHostileMessages/endless queue", ".TestHostileMessages/queue beyond 64 bits",
-		".TestMetadataLiars/negative size", ".TestMetadataLiars/size beyond any"}},
-	37: {"metadata piece out of range", []string{".TestMetadataLiars/piece -1", ".TestMetadataLiars/piece out of range", ".TestMetadataGiven"}},
-	38: {"metadata of another hash", []string{".TestMetadataLiars/wrong data", ".TestMetadataLiars/endless", "metadata.TestFetchBlamesLiarsOnly"}},
-	39: {"metadata that makes no sense", []string{".TestMagnetOfNonsense"}},
-	40: {"peer exchange that floods, or is not allowed", []string{".TestExchangeReceived/flood", ".TestExchangeReceived/many at once", ".TestExchangeReceived/half an address",
-		".TestPrivateExchangesNothing", "pex.TestDecode"}},
-	41: {"lies about our address", []string{".TestRow41YourIPLies", "external.TestVotes", "external.TestVotesAreBounded"}},
-	72: {"port that is busy, and accepting that fails", []string{".TestPortIsBusy", ".TestRow72AcceptErrors"}},
-}
-
-// TestRows keeps the index true: every row has tests, and they are there.
-func TestRows(t *testing.T) {
-	for n := 1; n <= 41; n++ {
-		if len(rows[n].tests) == 0 {
-			t.Errorf("row %d has no test", n)
-		}
-	}
-	found := make(map[string]map[string]map[string]bool) // by package and test: the texts in it
-	for n, row := range rows {
-		for _, name := range row.tests {
-			folder, test, _ := strings.Cut(name, ".")
-			test, kase, _ := strings.Cut(test, "/")
-			if found[folder] == nil {
-				found[folder] = testsOf(t, folder)
-			}
-			switch texts, there := found[folder][test]; {
-			case !there:
-				t.Errorf("row %d, %s: no test %s in %q", n, row.what, test, folder)
-			case kase != "" && !texts[kase]:
-				t.Errorf("row %d, %s: %s has no case %q", n, row.what, test, kase)
-			}
-		}
-	}
-	t.Logf("%d rows have tests", len(rows))
-}
-
-// testsOf reads a folder's tests, and the texts in each.
-func testsOf(t *testing.T, folder string) map[string]map[string]bool {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(".", folder, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sort.Strings(files)
-	tests := make(map[string]map[string]bool)
-	for _, path := range files {
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range file.Decls {
-			f, ok := d.(*ast.FuncDecl)
-			if !ok || !strings.HasPrefix(f.Name.Name, "Test") {
-				continue
-			}
-			texts := make(map[string]bool)
-			ast.Inspect(f, func(n ast.Node) bool {
-				if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-					if text, err := strconv.Unquote(lit.Value); err == nil {
-						texts[text] = true
-					}
-				}
-				return true
-			})
-			tests[f.Name.Name] = texts
-		}
-	}
-	return tests
-}
 
 // A seed has nothing to say to a seed, whoever of the two says so first.
 func TestRow34TwoSeeds(t *testing.T) {
@@ -247,4 +128,174 @@ func TestRow72AcceptErrors(t *testing.T) {
 		t.Error("an error for good is waited out")
 	}
 	s.completes(t)
+}
+
+// A write that fails for good stops the torrent with the reason, and what it was
+// about is wanted again; the user may start it anew.
+func TestRow67WriteErrors(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{syscall.EIO, syscall.EACCES, syscall.ENXIO} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, nil)
+			s.do(t, s.h, func(se *session) {
+				a := se.arrival(7)
+				a.complete = true
+				se.fetch.writing++
+				se.verified(a, true, nil, fmt.Errorf("write payload: %w", cause))
+			})
+			st := s.waitFor(t, s.h, "failure", func(st Status) bool { return st.State == Failed && st.Peers == 0 })
+			if !strings.Contains(st.Error, "write") || !strings.Contains(st.Error, cause.Error()) {
+				t.Errorf("error %q", st.Error)
+			}
+			if len(s.bans()) != 0 {
+				t.Errorf("peers pay for the disk: %q", s.bans())
+			}
+			if err := s.Start(ctx, s.h); err != nil {
+				t.Fatal(err)
+			}
+			s.waitFor(t, s.h, "second try", func(st Status) bool { return st.State == Downloading })
+			s.meet(t, s.honest)
+			s.completes(t)
+		})
+	}
+}
+
+// busy keeps the disk workers from their jobs until it is called.
+func busy(t *testing.T, e *Engine) (release func()) {
+	t.Helper()
+	hold, held := make(chan struct{}), make(chan struct{})
+	for range e.disk.n {
+		e.disk.submit(func() { held <- struct{}{}; <-hold })
+	}
+	for range e.disk.n {
+		<-held
+	}
+	return sync.OnceFunc(func() { close(hold) })
+}
+
+// Whatever the disk is in the middle of, a torrent can be removed, stopped and
+// checked: nothing of it is left behind, and nothing else is touched.
+func TestRow73RemovedWhileBusy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		begin func(t *testing.T, s *scene) // gives the disk something to do
+	}{
+		{"writing", func(t *testing.T, s *scene) {
+			s.release()
+			s.release = func() {}
+			s.becomes(t, "pieces on their way", func(se *session) bool { return se.fetch.writing > 0 })
+		}},
+		{"checking", func(t *testing.T, s *scene) {
+			if err := s.Recheck(ctx, s.h); err != nil {
+				t.Fatal(err)
+			}
+			s.becomes(t, "check", func(se *session) bool { return se.check != nil && se.check.flying > 0 })
+		}},
+		{"allocating", func(t *testing.T, s *scene) { s.do(t, s.h, func(se *session) { se.prepareAgain() }) }},
+	} {
+		for _, then := range []string{"remove", "remove with data", "stop", "recheck"} {
+			t.Run(c.name+", "+then, func(t *testing.T) {
+				t.Parallel()
+				s := newScene(t, nil)
+				release := busy(t, s.Engine)
+				t.Cleanup(release) // before the engine ends
+				c.begin(t, s)
+				ended := make(chan error, 1)
+				go func() {
+					switch then {
+					case "stop":
+						ended <- s.Stop(ctx, s.h)
+					case "recheck":
+						ended <- s.Recheck(ctx, s.h)
+					default:
+						ended <- s.Remove(ctx, s.h, then != "remove")
+					}
+				}()
+				switch then {
+				case "stop", "recheck": // do not wait for the disk
+					if err := <-ended; err != nil {
+						t.Fatal(err)
+					}
+					release()
+				default:
+					s.eventually(t, "farewell", func() bool { return errors.Is(s.Reannounce(ctx, s.h), ErrNotFound) })
+					release()
+					if err := <-ended; err != nil {
+						t.Fatal(err)
+					}
+					_, err := os.Stat(filepath.Join(s.dir, "payload"))
+					if os.IsNotExist(err) != (then != "remove") || len(s.List()) != 0 {
+						t.Errorf("payload: %v; %d torrents", err, len(s.List()))
+					}
+					if st := s.Stats(); st.BufferBytes != 0 || st.DiskQueueBytes != 0 {
+						t.Errorf("left behind: %+v", st)
+					}
+					s.release()
+					return
+				}
+				if then == "stop" {
+					s.waitFor(t, s.h, "stop", func(st Status) bool { return st.State == Stopped })
+					if err := s.Start(ctx, s.h); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.waitFor(t, s.h, "part of the payload is found", func(st Status) bool { return st.State == Downloading || seeding(st) })
+				s.meet(t, s.honest)
+				s.completes(t)
+			})
+		}
+	}
+}
+
+// A clock that has leapt, as after a night's sleep of the machine, makes each
+// thing happen once that is due, and stops nothing; neither does one that is set
+// back.
+func TestRow75Jumps(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil)
+	for _, jump := range []time.Duration{8 * time.Hour, -8 * time.Hour, 300 * 24 * time.Hour, 0} {
+		s.do(t, s.h, func(se *session) {
+			for range 3 {
+				se.tick(time.Now().Add(jump))
+			}
+		})
+		if st, _ := s.find(s.h); st.snapshot().State != Downloading {
+			t.Errorf("after a jump of %s: %+v", jump, st.snapshot())
+		}
+	}
+	s.throttle.apply(time.Now().Add(-10000 * time.Hour))
+	s.throttle.apply(time.Now())
+	s.meet(t, s.honest)
+	s.completes(t)
+}
+
+// All connections break, and who was there is there again from another address:
+// it is met again, and the download goes on where it was.
+func TestRow75AnotherNetwork(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil)
+	old := torrenttest.StartSeed(t, func() torrenttest.SeedConfig {
+		c := s.seedConfig()
+		c.Answer = torrenttest.Stall(4)
+		return c
+	}())
+	s.meet(t, old)
+	s.becomes(t, "some blocks", func(*session) bool { return old.Served.Load() > 0 })
+	s.do(t, s.h, func(se *session) {
+		for _, r := range se.swarm.peers {
+			r.conn.Close()
+		}
+	})
+	s.waitFor(t, s.h, "no peers", func(st Status) bool { return st.Peers < 2 })
+	cfg := s.seedConfig()
+	moved := torrenttest.StartSeed(t, cfg)
+	moved.Call(t, s.addr())
+	s.waitFor(t, s.h, "download", seeding)
+	s.sameContent(t)
+	if len(s.bans()) != 0 {
+		t.Errorf("bans: %q", s.bans())
+	}
+	s.release()
 }

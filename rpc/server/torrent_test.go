@@ -99,6 +99,21 @@ func TestTorrentCommands(t *testing.T) {
 	wantError(t, err, rpc.CodeNotFound, `no such torrent: "ffff"`)
 }
 
+// An ID is the beginning of an info hash and never a path, a pattern or a query.
+func TestRow74TorrentIDs(t *testing.T) {
+	f := start(t, nil)
+	c, ctx := f.client(t), t.Context()
+	for _, id := range []string{"..", "../../etc/passwd", "a/b", "/", `..\..`, "*", "%2e%2e", "\x00", "a\x00", "' or 1=1", "0x" + testHash.String(), " "} {
+		_, err := c.TorrentGet(ctx, rpc.TorrentGetArgs{ID: id})
+		wantError(t, err, rpc.CodeNotFound, "no such torrent")
+		_, err = c.TorrentRemove(ctx, rpc.TorrentRemoveArgs{ID: id, DeleteData: true})
+		wantError(t, err, rpc.CodeNotFound, "no such torrent")
+	}
+	if got := f.engine.calls(); got != "" {
+		t.Errorf("engine saw %q", got)
+	}
+}
+
 func TestTorrentGet(t *testing.T) {
 	f := start(t, nil)
 	c, ctx := f.client(t), t.Context()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -203,6 +204,37 @@ func TestURLIsFetchedAndKept(t *testing.T) {
 	if len(left) != 0 {
 		t.Errorf("left behind: %q", left)
 	}
+}
+
+// A list that was kept when the clock went ahead is renewed a day later all the
+// same.
+func TestRow75CacheOfTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache := filepath.Join(t.TempDir(), "blocklist")
+		if err := os.WriteFile(cache, []byte("1.1.1.1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(cache, time.Time{}, time.Now().Add(5*365*24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		tries := make(chan time.Time, 1)
+		begin := time.Now()
+		k, err := NewKeeper(Config{Source: "http://list.example/", Cache: cache, Dial: func(context.Context, string, string) (net.Conn, error) {
+			tries <- time.Now()
+			return nil, errors.New("no network")
+		}})
+		if err != nil || !k.Blocks(netip.MustParseAddr("1.1.1.1")) {
+			t.Fatalf("not kept: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- k.Run(ctx) }()
+		if at := <-tries; at.Sub(begin) > fetchEvery {
+			t.Errorf("fetched after %s", at.Sub(begin))
+		}
+		cancel()
+		<-ended
+	})
 }
 
 func FuzzParse(f *testing.F) {

@@ -69,7 +69,7 @@ func (k *Keeper) Blocks(a netip.Addr) bool { return k != nil && k.list.Load().Bl
 func (k *Keeper) Run(ctx context.Context) error {
 	wait := time.Duration(0)
 	if k.remote() {
-		wait = max(0, fetchEvery-time.Since(k.fetched))
+		wait = min(max(0, fetchEvery-time.Since(k.fetched)), fetchEvery) // the clock may have been set back
 	}
 	for {
 		timer := time.NewTimer(wait)

@@ -154,6 +154,29 @@ func TestRow48StoppedDoesNotBlock(t *testing.T) {
 	})
 }
 
+// After a sleep of the machine one announce is due, not one for each interval
+// that was slept through; and after a clock was set back, none at once.
+func TestRow75OneAnnounceAfterSleep(t *testing.T) {
+	for _, jump := range []time.Duration{9 * time.Hour, 400 * 24 * time.Hour} {
+		tiers := newTestTiers("a")
+		tiers.Begin("a", epoch)
+		tiers.Succeeded("a", epoch, Response{Interval: 30 * time.Minute})
+		now := epoch.Add(jump)
+		if _, _, at := tiers.Next(now); at.After(now) {
+			t.Errorf("after %s nothing is due before %s", jump, at)
+		}
+		tiers.Begin("a", now)
+		tiers.Succeeded("a", now, Response{Interval: 30 * time.Minute})
+		if _, _, at := tiers.Next(now); at.Sub(now) < 29*time.Minute {
+			t.Errorf("after %s the next announce comes after %s", jump, at.Sub(now))
+		}
+		back := now.Add(-jump)
+		if _, _, at := tiers.Next(back); !at.After(back) {
+			t.Error("set back, it is due at once")
+		}
+	}
+}
+
 // A tracker's URL is a stranger's: on our host and in our network it must look
 // like a tracker's.
 func TestPathOfNearTrackers(t *testing.T) {
