@@ -7,7 +7,8 @@ namespace {
 constexpr int kHopTries = 6;  // times a packet goes to one neighbour
 constexpr int kBlindTries = 2;  // to one that cannot be heard to pass it on
 constexpr int kMaxWays = 2;
-constexpr Millis kHopPatience = 10000;
+constexpr Millis kHopPackets = 14;  // how long it may take to pass one on, in those of usual length,
+constexpr Millis kHopLeast = 1000;  // and at least
 constexpr uint32_t kBusyPatience = 6;  // times as long more when the channel is always busy
 constexpr uint32_t kBusyShare = 2500;
 constexpr uint8_t kUnknownHops = 7;
@@ -39,7 +40,10 @@ const Relay::Ack* Relay::findAck(const Name& name) const {
 void Relay::directed(const Header& h, const uint8_t* packet, size_t n) {
   if (h.next == short_()) return passOn(h, packet, n);
   progress(h);
-  if (h.next == kAnybody && h.dest != short_()) spread(h, packet, n);
+  if (h.next != kAnybody || h.dest == short_()) return;
+  spread(h, packet, n);
+  const Ack* a = findAck(h);
+  if (a != nullptr && h.tx == static_cast<uint16_t>(h.source)) acknowledgeAgain(h, packet, *a);  // which has missed it
 }
 
 // passOn forwards a message, once for each attempt. Who asks again did not hear it
@@ -116,7 +120,7 @@ void Relay::sentForward(Forward& f, const Transmission& t) {
   f.last = now_;
   f.over = f.over || f.next == kAnybody || (f.next == f.dest && f.name.type == kAck);  // nothing to be heard any more
   if (f.over) return;
-  const Millis reply = 2 * transmitter_.radio().airtimeMicros(t.size) / 1000 + kHopPatience;
+  const Millis reply = 2 * transmitter_.radio().airtimeMicros(t.size) / 1000 + larger<Millis>(kHopPackets * usual(), kHopLeast);
   const Millis wait = reply / 100 * ((10000 + kBusyPatience * transmitter_.load(now_)) / 100) * f.sent;
   queue(&f, t.packet, t.size, wait + transmitter_.random(reply));
 }

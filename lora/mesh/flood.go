@@ -341,11 +341,20 @@ func (m *Mesh) floodsDue(now time.Time) {
 	})
 	for _, f := range due {
 		if f.job == nil && !f.onAir && f.sent < originTries && m.wanted(f, now) {
-			m.relay(f, m.jitter(m.cfg.Airtime(usualSize)), now)
+			m.relay(f, m.jitter(m.againSpread(f)), now)
 		} else {
 			m.sentFlood(f, true, now)
 		}
 	}
+}
+
+// againSpread is over how long a second transmission of f is spread. Two nodes that
+// do not hear each other, and whose floods met, would meet again in step.
+func (m *Mesh) againSpread(f *flood) time.Duration {
+	if f.own && !f.confirmed {
+		return time.Duration(m.tuning.Window) * m.cfg.Airtime(f.packet.Size())
+	}
+	return m.cfg.Airtime(usualSize)
 }
 
 // bundle adds to the packet of a relay others that wait, as far as they fit.

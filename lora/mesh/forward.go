@@ -13,11 +13,6 @@ const (
 	silentTries = 2 // times it goes to one that was not heard of late
 	blindTries  = 2 // times it goes to one that cannot be heard to pass it on
 	maxWays     = 2 // neighbours it goes to
-	// hopPatience is how long a neighbour may take to pass a packet on, besides
-	// the time on the air, and busyPatience how many times as long more when the
-	// channel is always busy. A needless repetition costs more than a wait.
-	hopPatience  = 10 * time.Second
-	busyPatience = 6
 )
 
 // forward is a packet for one node on its way through this one.
@@ -153,9 +148,8 @@ func (m *Mesh) await(f *forward, now time.Time) {
 		f.done = true // nothing to be heard any more
 		return
 	}
-	busy := 1 + busyPatience*m.load.share(now)
-	reply := 2*m.cfg.Airtime(f.packet.Size()) + hopPatience
-	f.deadline = now.Add(time.Duration(float64(reply)*busy*float64(f.tries)) + m.jitter(reply))
+	reply := m.hopPatience(f.packet.Size())
+	f.deadline = now.Add(time.Duration(float64(reply)*m.busy(now)*float64(f.tries)) + m.jitter(reply))
 	m.forwards.leave(f)
 	m.forwards.waiting = append(m.forwards.waiting, f)
 }
@@ -217,7 +211,7 @@ func (m *Mesh) progress(key floodKey, by uint16, ttl uint8, now time.Time) {
 	}
 	m.finish(f)
 	if f.source != nil {
-		m.passedOn(key.id)
+		m.underWay(f, now)
 		m.shareOver(f, now)
 	}
 }
@@ -265,9 +259,10 @@ func (m *Mesh) receiveRouted(p Packet, r reception) {
 	case p.To == m.cfg.NodeID:
 		m.arrived(p, r)
 	case p.Next == Anybody:
-		f, _ := m.copy(p, r)
-		if _, ok := m.forwards.acks[p.ID]; ok {
+		f, fresh := m.copy(p, r)
+		if ack, ok := m.forwards.acks[p.ID]; ok {
 			f.done = true
+			m.spreadAck(ack, p, fresh, r)
 		}
 		m.progress(f.key, p.Tx, p.TTL, r.now)
 		m.consider(f, r.now)
@@ -365,6 +360,25 @@ func (m *Mesh) passOn(p Packet, r reception) {
 		m.confirmHop(p, r.now)
 	case p.Tx != f.prev && f.source == nil && f.job == nil && p.TTL > 0:
 		m.returned(f, p, r.now)
+	}
+}
+
+// spreadAck lets an acknowledgement that has passed spread once more, since the
+// message that it acknowledges is flooded again: its source has missed it. A source
+// that goes on is answered alone.
+func (m *Mesh) spreadAck(ack, of Packet, fresh bool, r reception) {
+	near := of.Tx == Short(of.From)
+	ack.Attempt = of.Attempt
+	switch {
+	case fresh:
+		ack.Tx, ack.Next, ack.TTL = Short(of.To), Anybody, unknownHops
+		if near {
+			ack.TTL = 1
+		}
+		f, _ := m.copy(ack, r)
+		m.consider(f, r.now)
+	case near:
+		m.sendAck(ack, nobody, of.Tx, r.now)
 	}
 }
 

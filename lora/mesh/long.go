@@ -140,7 +140,7 @@ func (m *Mesh) sendShare(o *outgoing, i int, now time.Time) {
 	}
 	p.Attempt = uint8((o.earlier + o.tries - 1) % attempts)
 	way, known := m.way(Short(o.To), nil, now)
-	o.blind = !known
+	o.flooded = !known
 	if !known {
 		m.floodDirect(p, o, 0, now)
 		return
@@ -210,8 +210,7 @@ func (m *Mesh) endRound(l *lane, o *outgoing, now time.Time) {
 		m.emit(StateChanged{ID: o.ID, State: Sent, Attempts: o.Attempts, Done: true})
 		return
 	}
-	busy := 1 + 6*m.load.share(now)
-	d := ackPatience + time.Duration(float64(4*m.cfg.Airtime(usualSize))*busy)*time.Duration(max(g.hops, 1))
+	d := m.packets(ackPackets, ackLeast) + time.Duration(float64(4*m.cfg.Airtime(usualSize))*m.busy(now))*time.Duration(max(g.hops, 1))
 	d = min(d<<min(max(g.silent-1, 0), 8), maxBackoff)
 	l.due = now.Add(d + m.jitter(d/2))
 }

@@ -62,7 +62,7 @@ func TestDirectAlongAWay(t *testing.T) {
 	passed := sent[0]
 	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), sent[0].TTL-1
 	n.receive(passed)
-	n.pass(time.Minute)
+	n.pass(10 * time.Second)
 	if sent := n.takeSent(); len(sent) != 0 {
 		t.Fatalf("sent %+v though the neighbour passed it on", sent)
 	}
@@ -71,6 +71,81 @@ func TestDirectAlongAWay(t *testing.T) {
 	n.pass(time.Hour)
 	if sent := n.takeSent(); len(sent) != 0 || n.mesh.Len() != 0 {
 		t.Errorf("after delivery: %+v sent, %d messages held", sent, n.mesh.Len())
+	}
+}
+
+// A neighbour that has passed a message on is asked what became of it, since the
+// last hop of an acknowledgement is repeated by nobody; then it is left in peace for
+// as long as the others may need.
+func TestAskAgain(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here, far)
+	n.learn(far, third, third)
+	m := ours(1, far, time.Hour)
+	n.enqueue(m)
+	n.pass(time.Second)
+	first := n.takeSent()[0]
+	passed := first
+	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), first.TTL-1
+	confirms := ackOf(m.ID, 0, third)
+	confirms.Hop = true
+	n.receive(passed)
+	for range mostAsked {
+		n.pass(90 * time.Second)
+		sent := n.takeSent()
+		if len(sent) == 0 || sent[0].Attempt != first.Attempt || sent[0].Next != first.Next {
+			t.Fatalf("sent %+v, want the same again", sent)
+		}
+		n.receive(confirms)
+	}
+	n.pass(90 * time.Second)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Errorf("asked once more: %+v", sent)
+	}
+	n.receive(ackOf(m.ID, far, third))
+	n.wantStates("1 sent 1", "1 relayed 1", "1 delivered 1")
+}
+
+// What is flooded, nobody repeats: its source does so soon.
+func TestFloodedSoonAgain(t *testing.T) {
+	n := newNode(t, nil)
+	n.enqueue(ours(1, far, time.Hour))
+	n.pass(3 * time.Minute)
+	attempts := make(map[uint8]bool)
+	for _, p := range n.takeSent() {
+		attempts[p.Attempt] = true
+	}
+	if len(attempts) < 2 {
+		t.Errorf("attempts %v within three minutes", attempts)
+	}
+}
+
+// Who has an acknowledgement answers a flood of its message with it, and a source
+// that goes on all the more; it does not pass the message on.
+func TestAckAnswersFlood(t *testing.T) {
+	n := newNode(t, nil)
+	p := theirs(1, far, there)
+	p.Next = Anybody
+	n.receive(p)
+	n.pass(20 * time.Second)
+	ack := ackOf(p.ID, far, third)
+	ack.Next = Anybody
+	n.receive(ack)
+	n.pass(20 * time.Second)
+	n.takeSent()
+	p.Attempt = 1
+	for try := range 2 {
+		n.receive(p)
+		n.pass(20 * time.Second)
+		sent := n.takeSent()
+		if len(sent) == 0 {
+			t.Fatalf("try %d: no answer", try)
+		}
+		for _, s := range sent {
+			if s.Type != Ack || s.ID != p.ID || s.Attempt != 1 {
+				t.Errorf("try %d: sent %+v, want the acknowledgement", try, s)
+			}
+		}
 	}
 }
 

@@ -40,8 +40,12 @@ type outgoing struct {
 	earlier int  // attempts before it: relays take one of the same number for a repetition
 	waiting bool // direct, sent, and not acknowledged since
 	passed  bool // a neighbour has passed it on
-	blind   bool // no way to its receiver was known at the last attempt
-	long    *long
+	flooded bool // so was the last attempt
+	// along is the way of the last attempt, once a neighbour has passed it on, and
+	// asked how often that one was asked since what became of it.
+	along *forward
+	asked int
+	long  *long
 }
 
 // lane is the queue of messages for one receiver. Only its head moves.
@@ -53,10 +57,9 @@ type lane struct {
 }
 
 const (
-	maxBackoff  = 15 * time.Minute
-	ackPatience = 4 * time.Minute // of a source, besides what the hops take
-	floodEvery  = 3               // one attempt in so many floods, whatever ways are known
-	unknownHops = 7               // how far an attempt floods when no way is known
+	floodEvery  = 3 // one attempt in so many floods, whatever ways are known
+	unknownHops = 7 // how far an attempt floods when no way is known
+	mostAsked   = 3 // times that a neighbour is asked again after one attempt
 )
 
 // Enqueue takes a message over. It fails with ErrFull, ErrDuplicate or
@@ -118,7 +121,11 @@ func (m *Mesh) attemptDue(now time.Time) {
 	}
 	slices.SortFunc(due, func(a, b *lane) int { return a.due.Compare(b.due)*2 + compareNodes(a.to, b.to) })
 	for _, l := range due {
-		m.attempt(l, l.queue[0], now)
+		if o := l.queue[0]; o.along != nil {
+			m.askAgain(l, o, now)
+		} else {
+			m.attempt(l, o, now)
+		}
 	}
 }
 
@@ -144,7 +151,7 @@ func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
 	}
 	way, known := m.way(Short(o.To), nil, now)
 	flooded := !known || o.tries%floodEvery == floodEvery-1 && m.load.share(now) < busyShare
-	o.blind = !known
+	o.flooded, o.along, o.asked = flooded, nil, 0
 	o.tries++
 	if flooded {
 		m.floodDirect(p, o, way.hops, now)
@@ -187,13 +194,12 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 }
 
 // patience is how long an acknowledgement may take to come, doubled with every
-// attempt but the first ones.
+// attempt but the first ones. Relays repeat what goes along a way, and nobody what
+// is flooded.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
-	busy := 1 + 6*m.load.share(now)
-	hop := 2*m.cfg.Airtime(usualSize) + m.cfg.Airtime(ackSize) + 2*time.Second
-	d := ackPatience + time.Duration(float64(hop)*busy)*time.Duration(max(hops, 1)+1)
-	if o.blind {
-		d = max(d, 2*time.Minute)
+	d := m.packets(ackPackets, ackLeast) + m.roundTrip(hops, now)
+	if o.flooded {
+		d = m.floodTrip(hops, now)
 	}
 	for range o.tries - 1 {
 		if d *= 2; d >= maxBackoff {
@@ -202,6 +208,32 @@ func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
 		}
 	}
 	return d + m.jitter(d/2)
+}
+
+// underWay is called when a neighbour has passed a message of this node on. An
+// acknowledgement that got as far as that neighbour, and was lost from there, is
+// repeated by nobody who is not asked: see askAgain.
+func (m *Mesh) underWay(f *forward, now time.Time) {
+	o := f.source
+	m.passedOn(o.ID)
+	l := m.lanes[o.To]
+	if o.long != nil || f.hops < 2 || o.asked >= mostAsked || l == nil || l.queue[0] != o || l.due.IsZero() {
+		return
+	}
+	d := m.roundTrip(f.hops, now) << o.asked
+	if at := now.Add(d + m.jitter(d/2)); at.Before(l.due) {
+		l.due, o.along = at, f
+	}
+}
+
+// askAgain sends the neighbour the same copy again. If it has the acknowledgement,
+// it answers with that; if not, it says that it has the message, and does no more.
+func (m *Mesh) askAgain(l *lane, o *outgoing, now time.Time) {
+	f := o.along
+	l.due, o.along = time.Time{}, nil
+	o.asked++
+	f.done, f.tries = false, 0
+	m.sendOn(f, 0, now)
 }
 
 // passedOn notes that a neighbour has passed a message of this node on.
