@@ -89,8 +89,9 @@ type Bridge struct {
 
 	inquiries map[uint32]*inquiry // nodes whose identity is asked for
 	unopened  []mesh.Deliver      // messages of such nodes
-	announced time.Time           // when ours was, last
+	announced [2]time.Time        // when ours was, the last two times
 	answer    time.Time           // when it has to be; zero when not
+	answerTo  uint32              // who asks; Broadcast: several do
 
 	pending  []storage.Message             // stored, for run to hand to the mesh
 	reserved int                           // being stored by Send

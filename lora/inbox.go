@@ -39,6 +39,8 @@ func (b *Bridge) receive(r modem.Received) []mesh.Action {
 func (b *Bridge) claim(p *mesh.Packet, r modem.Received) error {
 	err := b.ring.Claim(p)
 	switch {
+	case err == nil:
+		b.knowsUs(p.From)
 	case errors.Is(err, keyring.ErrUnknown):
 		b.ask(p.From)
 		b.keepUnopened(p, finite(r.RSSIdBm), finite(r.SNRdB))

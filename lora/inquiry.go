@@ -12,17 +12,27 @@ import (
 	"lorrent/storage"
 )
 
-// Asking for identities. Times are those of the air.
+// Asking for identities. Times are those of the air; those in cards follow the time
+// that an IDENTITY with a name takes on it.
 const (
-	askFirst    = 20 * time.Second // until a question is repeated, doubled each time
+	askFirst    = 24 // cards, until a question is repeated, doubled each time
 	askMost     = 15 * time.Minute
-	askOften    = 4                // times we ask who has written to us, before we give up
-	announceGap = 10 * time.Second // between two announcements of ours
+	askOften    = 4  // times we ask who has written to us, before we give up
+	announceGap = 60 // cards, in which we announce ourselves twice at most
+	answerSoon  = 4  // cards, over which answers and first questions are spread
 	announceTTL = 7
 	maxAsked    = 256 // nodes asked for
 	maxCards    = 512 // identities remembered as their nodes tell them
 	maxUnopened = 32  // messages of nodes that are asked for
 )
+
+// leastCards is the least that a wait given in cards is, for the hosts' sake.
+const leastCards = time.Second / 4
+
+// inCards is how long that many identities take on the air.
+func (b *Bridge) inCards(n int) time.Duration {
+	return max(time.Duration(n)*b.plan.TimeOnAir(packet.IdentityOverhead+packet.MaxName), leastCards)
+}
 
 // inquiry is a node whose key is wanted, and what waits for it.
 type inquiry struct {
@@ -31,9 +41,10 @@ type inquiry struct {
 	waiting []storage.Message
 }
 
-// keepUnopened keeps a message of a node that is asked who it is. The oldest
-// goes. The caller holds mu.
+// keepUnopened keeps a message of a node that is asked who it is: its latest copy.
+// The oldest goes. The caller holds mu.
 func (b *Bridge) keepUnopened(p *mesh.Packet, rssi, snr float64) {
+	b.unopened = slices.DeleteFunc(b.unopened, func(d mesh.Deliver) bool { return d.Packet.ID == p.ID })
 	if len(b.unopened) >= maxUnopened {
 		b.unopened = slices.Delete(b.unopened, 0, 1)
 	}
@@ -61,7 +72,7 @@ func (b *Bridge) reopen(node uint32) (actions []mesh.Action) {
 func (b *Bridge) ask(node uint32) *inquiry {
 	q := b.inquiries[node]
 	if q == nil && len(b.inquiries) < maxAsked {
-		q = &inquiry{next: b.clock.now()}
+		q = &inquiry{next: b.clock.now().Add(rand.N(b.inCards(answerSoon)))}
 		b.inquiries[node] = q
 	}
 	return q
@@ -114,7 +125,7 @@ func (b *Bridge) tick() []mesh.Action {
 // announcement says whether it is time to tell who we are, and perhaps to ask
 // who someone else is. The caller holds mu.
 func (b *Bridge) announcement(now time.Time) (wanted uint32, due bool) {
-	if !b.up || now.Before(b.announced.Add(announceGap)) && !b.announced.IsZero() {
+	if !b.up || now.Before(b.mayAnnounce()) {
 		return 0, false
 	}
 	var first *inquiry
@@ -128,7 +139,8 @@ func (b *Bridge) announcement(now time.Time) (wanted uint32, due bool) {
 		return 0, !b.answer.IsZero() && !b.answer.After(now)
 	}
 	first.asked++
-	first.next = now.Add(min(askFirst<<min(first.asked-1, 10), askMost) + rand.N(askFirst/2))
+	pause := max(b.inCards(askFirst), 2*time.Second)
+	first.next = now.Add(min(pause<<min(first.asked-1, 10), askMost) + rand.N(pause/2))
 	if len(first.waiting) == 0 && first.asked >= askOften {
 		delete(b.inquiries, wanted)
 	}
@@ -137,7 +149,8 @@ func (b *Bridge) announcement(now time.Time) (wanted uint32, due bool) {
 
 // announce spreads our card. The caller holds mu.
 func (b *Bridge) announce(wanted uint32, now time.Time) []mesh.Action {
-	b.announced, b.answer = now, time.Time{}
+	b.announced = [2]time.Time{b.announced[1], now}
+	b.answer = time.Time{}
 	id, err := b.counter.Next(packet.LaneDirect, 1)
 	if err == nil {
 		var p mesh.Packet
@@ -163,10 +176,38 @@ func (b *Bridge) nextAnnouncement() (at time.Time, ok bool) {
 	if !b.answer.IsZero() && (!ok || b.answer.Before(at)) {
 		at, ok = b.answer, true
 	}
-	if gap := b.announced.Add(announceGap); ok && !b.announced.IsZero() && at.Before(gap) {
+	if gap := b.mayAnnounce(); ok && at.Before(gap) {
 		at = gap
 	}
 	return at, ok
+}
+
+// mayAnnounce is from when on we may announce ourselves again. Two in a row may,
+// since who has just asked is asked, too, when both write for the first time. The
+// caller holds mu.
+func (b *Bridge) mayAnnounce() time.Time {
+	if b.announced[0].IsZero() {
+		return time.Time{}
+	}
+	return b.announced[0].Add(b.inCards(announceGap))
+}
+
+// asked has a node answered that asks who we are. The caller holds mu.
+func (b *Bridge) asked(by uint32) {
+	switch {
+	case b.answer.IsZero():
+		b.answer, b.answerTo = b.clock.now().Add(rand.N(b.inCards(answerSoon))), by
+	case b.answerTo != by:
+		b.answerTo = Broadcast
+	}
+}
+
+// knowsUs is called for who has sealed a message for us: it needs no answer. The
+// caller holds mu.
+func (b *Bridge) knowsUs(node uint32) {
+	if !b.answer.IsZero() && b.answerTo == node {
+		b.answer = time.Time{}
+	}
 }
 
 // expireHeld gives up what has waited for too long.
@@ -205,8 +246,8 @@ func (b *Bridge) deliverCard(p *mesh.Packet) []mesh.Action {
 		return nil
 	}
 	waiting := b.learn(card)
-	if card.Wanted == b.node && b.answer.IsZero() {
-		b.answer = b.clock.now().Add(rand.N(2 * time.Second))
+	if card.Wanted == b.node {
+		b.asked(p.From)
 	}
 	actions := append(b.mesh.Stored(p.ID, b.clock.now()), b.reopen(p.From)...)
 	b.mu.Unlock()
