@@ -29,9 +29,11 @@ Relay::Forward* Relay::newForward(const Header& h) {
   return f;
 }
 
+// findAck is by attempt: it cannot be checked here, and who has been told a false one
+// asks again with another.
 const Relay::Ack* Relay::findAck(const Name& name) const {
   for (const Ack& a : acks_) {
-    if (a.name.sameMessage(name)) return &a;
+    if (a.name.attempt == name.attempt && a.name.sameMessage(name)) return &a;
   }
   return nullptr;
 }
@@ -139,7 +141,7 @@ void Relay::finish(Job& j) {
 }
 
 void Relay::takeBack(Job& j) {
-  Transmission* t = j.queued ? transmitter_.find(Transmission::Owner::relay, 0, &j) : nullptr;
+  Transmission* t = j.queued ? transmitter_.find(this, 0, &j) : nullptr;
   if (t != nullptr) transmitter_.cancel(t, Reason::overheard, now_);
 }
 

@@ -7,14 +7,14 @@ namespace lorrent {
 Node::Node(Board& board, const Identity& self)
     : self_(self),
       settings_(board, self.node),
-      transmitter_(board, *this, self.random),
+      transmitter_(board, self.random),
       session_(board, self_, transmitter_, settings_, counters_),
       relay_(transmitter_, counters_) {}
 
 void Node::start(Millis now) {
   transmitter_.start(now);
   settings_.load();
-  transmitter_.use(settings_.stored().radio, now);
+  transmitter_.use(settings_.stored().radio(), now);
   session_.start(now);
   alone_ = now + kHostPatience;
 }
@@ -43,26 +43,12 @@ Millis Node::tick(Millis now) {
   session_.tick(now);
   if (session_.attached()) {
     alone_ = now;
-  } else if (!relay_.running() && (settings_.stored().flags & kRelayAlone) && reached(now, alone_)) {
-    if (!(transmitter_.radio() == settings_.stored().radio)) transmitter_.use(settings_.stored().radio, now);
-    relay_.start(settings_.stored().node, now);
+  } else if (!relay_.running() && (settings_.stored().flags() & kRelayAlone) && reached(now, alone_)) {
+    transmitter_.use(settings_.stored().radio(), now);
+    relay_.start(settings_.stored().node(), now);
   }
   relay_.tick(now);
   return transmitter_.tick(now);
-}
-
-bool Node::wanted(Transmission& t, Millis now) {
-  return t.owner != Transmission::Owner::relay || relay_.wanted(t, now);
-}
-
-void Node::done(const Transmission& t, Millis begin, uint32_t micros, Millis now) {
-  if (t.owner == Transmission::Owner::host) return session_.over({true, t.id, Reason::none, t.taken, begin, micros});
-  relay_.done(t, now);
-}
-
-void Node::dropped(const Transmission& t, Reason why, Millis now) {
-  if (t.owner == Transmission::Owner::host) return session_.over({true, t.id, why, t.taken, 0, 0});
-  relay_.dropped(t, now);
 }
 
 }  // namespace lorrent

@@ -15,7 +15,7 @@
 
 namespace lorrent {
 
-class Node final : Outcomes {
+class Node {
  public:
   Node(Board& board, const Identity& self);
   Node(const Node&) = delete;
@@ -40,10 +40,6 @@ class Node final : Outcomes {
   const Counters& counters() const { return counters_; }
 
  private:
-  bool wanted(Transmission& t, Millis now) override;
-  void done(const Transmission& t, Millis begin, uint32_t micros, Millis now) override;
-  void dropped(const Transmission& t, Reason why, Millis now) override;
-
   const Identity self_;
   Counters counters_{};
   Settings settings_;

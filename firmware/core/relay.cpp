@@ -8,12 +8,13 @@ constexpr int kTries = 3;  // of what nobody is heard to relay
 }  // namespace
 
 void Relay::start(uint32_t node, Millis now) {
+  empty();
   running_ = true;
   node_ = node;
   epoch_ = static_cast<uint16_t>(transmitter_.random(1 << 16));
   links_.start(short_(), transmitter_.radio().floorTenths());
   anyWide_ = false;
-  now_ = wide_ = reset_ = now;
+  now_ = wide_ = reset_ = faded_ = now;
   pause_ = 60000;
   planBeacon();
 }
@@ -22,7 +23,10 @@ void Relay::start(uint32_t node, Millis now) {
 void Relay::stop(Millis now) {
   if (!running_) return;
   running_ = false;
-  transmitter_.cancelAll(Transmission::Owner::relay, now);
+  transmitter_.cancelAll(this, now);
+}
+
+void Relay::empty() {
   for (Flood& f : floods_) f.used = false;
   for (Forward& f : forwards_) f.used = false;
 }
@@ -116,6 +120,7 @@ void Relay::spread(const Header& h, const uint8_t* packet, size_t n) {
 
   double rank;
   if (f->queued || f->sent > 0 || h.source == node_ || f->ttl == 0 || !worthIt(*f, &rank)) return;
+  if (!h.directed && h.type != kBeacon && !fair(h.source)) return;
   // The sooner the more it is worth.
   const Millis half = window(0) / 2;
   queue(f, packet, n, static_cast<Millis>(rank * half) + transmitter_.random(half));
@@ -124,7 +129,8 @@ void Relay::spread(const Header& h, const uint8_t* packet, size_t n) {
 // worthIt draws the scene around this node, and asks the rule.
 bool Relay::worthIt(const Flood& f, double* rank) {
   if (f.over) return false;
-  Scene s({transmitter_.load(now_) / 10000.0, f.name.source == node_, f.confirmed, kTries, f.copies, f.sent});
+  const Scene::Self self = {transmitter_.load(now_) / 10000.0, f.name.source == node_, f.confirmed, kTries, f.copies, f.sent};
+  Scene s(self);
   const List* lists = links_.lists();
   for (int i = 0; i < kMaxLists; i++) {
     const List& v = lists[i];
@@ -168,20 +174,22 @@ bool Relay::wanted(Transmission& t, Millis now) {
   return isFlood(t.job) ? worthIt(*static_cast<Flood*>(t.job), nullptr) : retry(*static_cast<Forward*>(t.job), t);
 }
 
-void Relay::done(const Transmission& t, Millis now) {
+void Relay::done(const Transmission& t, Millis, uint32_t micros, Millis now) {
   now_ = now;
   Job* j = t.job;
   if (j == nullptr) return;
   counters_.relayed++;
   counters_.relayedNow = true;
+  if (!running_) return;  // a host came meanwhile
   j->queued = false;
   j->sent++;
   if (!isFlood(j)) return sentForward(*static_cast<Forward*>(j), t);
+  account(j->name.source).airtime += micros / 1000;
   // Looked at again when neighbours have had the time to relay it.
   if (j->sent < kTries) queue(j, t.packet, t.size, window(4) + transmitter_.random(2 * usual()));
 }
 
-void Relay::dropped(const Transmission& t, Millis now) {
+void Relay::dropped(const Transmission& t, Reason, Millis now) {
   Job* j = t.job;
   if (j == nullptr) return;
   j->queued = false;
@@ -196,7 +204,7 @@ void Relay::queue(Job* job, const uint8_t* packet, size_t n, Millis delay) {
   const Millis due = now_ + delay;
   Transmission* t = transmitter_.place();
   if (t == nullptr) {
-    Transmission* last = transmitter_.last(Transmission::Owner::relay);
+    Transmission* last = transmitter_.last(this);
     if (last == nullptr || since(last->notBefore, due) <= 0 || !transmitter_.cancel(last, Reason::superseded, now_)) return;
     t = transmitter_.place();
   }
@@ -208,7 +216,7 @@ void Relay::queue(Job* job, const uint8_t* packet, size_t n, Millis delay) {
   t->notBefore = due;
   t->size = static_cast<uint8_t>(n);
   t->job = job;
-  transmitter_.add(t, Transmission::Owner::relay, now_);
+  transmitter_.add(t, this, now_);
   if (job == nullptr) return;
   job->queued = true;
   setHop(t->packet, static_cast<uint8_t>(job->ttl - 1), short_(), job->next);

@@ -15,6 +15,7 @@ constexpr int kForwards = 24;
 constexpr int kAcks = 16;
 constexpr int kMaxHolders = 16;
 constexpr int kMaxTried = 3;
+constexpr int kAccounts = 16;
 
 // Job is a packet that the relay sends, perhaps again and again.
 struct Job {
@@ -29,7 +30,7 @@ struct Job {
   uint8_t count;  // of holders, or of those tried
 };
 
-class Relay {
+class Relay final : public Outcomes {
  public:
   Relay(Transmitter& transmitter, Counters& counters) : transmitter_(transmitter), counters_(counters) {}
 
@@ -39,10 +40,9 @@ class Relay {
   void tick(Millis now);
   void heard(const Header& h, const uint8_t* packet, size_t n, int16_t snrTenths, Millis now);
 
-  // What becomes of its transmissions.
-  bool wanted(Transmission& t, Millis now);
-  void done(const Transmission& t, Millis now);
-  void dropped(const Transmission& t, Millis now);
+  bool wanted(Transmission& t, Millis now) override;
+  void done(const Transmission& t, Millis begin, uint32_t micros, Millis now) override;
+  void dropped(const Transmission& t, Reason why, Millis now) override;
 
  private:
   // Flood is something on its way to everyone in reach.
@@ -65,12 +65,19 @@ class Relay {
     uint8_t ways;
   };
 
+  // Account is how long, in ms, this node has sent for a source, fading.
+  struct Account {
+    uint32_t source;
+    Millis airtime;
+  };
+
   struct Ack {
     Name name;
     uint8_t token[kTokenSize];
   };
 
   // relay.cpp: what is heard
+  void empty();
   Job* place(Job* first, size_t size, int n, const Header& h);
   void spread(const Header& h, const uint8_t* packet, size_t n);
   Flood* newFlood(const Header& h, uint32_t content);
@@ -79,6 +86,10 @@ class Relay {
   Millis window(uint32_t more);
   Millis usual() const;
   bool isFlood(const Job* j) const { return j >= floods_ && j < floods_ + kFloods; }
+
+  // fair.cpp: who gets how much of it
+  Account& account(uint32_t source);
+  bool fair(uint32_t source);
 
   // forward.cpp: what is directed
   void directed(const Header& h, const uint8_t* packet, size_t n);
@@ -125,10 +136,12 @@ class Relay {
   bool anyWide_ = false;
   int changes_ = 0;
 
+  Millis faded_ = 0;
   unsigned nextAck_ = 0;
+  Account accounts_[kAccounts] = {};
   Ack acks_[kAcks] = {};
-  Forward forwards_[kForwards] = {};
-  Flood floods_[kFloods] = {};
+  Forward forwards_[kForwards];  // emptied by start
+  Flood floods_[kFloods];
   Links links_;
 };
 

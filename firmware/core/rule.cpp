@@ -15,19 +15,19 @@ double weight(int degree) { return degree <= kWantedListeners ? 1 : static_cast<
 Scene::Scene(const Self& self)
     : self_(self), miss_(1 - larger(kTuning.received - kTuning.receivedLoad * self.load, kLeastReceived)) {}
 
-// missed is the probability that so many copies are missed.
-double Scene::missed(int copies) const {
-  double product = 1;
-  for (; copies > 0; copies--) product *= miss_;
-  return product;
+// part is what a node is worth that hears so many and has had so many chances.
+double Scene::part(int degree, int chances) const {
+  double part = weight(degree);
+  for (; chances > 0; chances--) part *= miss_;
+  return part;
 }
 
 void Scene::listener(int degree, bool has, int copies) {
-  most_ += weight(degree);
-  if (!has) worth_ += missed(self_.sent + copies) * weight(degree);
+  most_ += part(degree, 0);
+  if (!has) worth_ += part(degree, self_.sent + copies);
 }
 
-void Scene::beyond(int degree, bool blind) { stranded_ += missed(blind ? 0 : self_.sent) * weight(degree); }
+void Scene::beyond(int degree, bool blind) { stranded_ += part(degree, blind ? 0 : self_.sent); }
 
 bool Scene::relays() const {
   if (self_.own && !self_.confirmed && self_.sent < self_.tries) return true;

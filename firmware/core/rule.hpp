@@ -28,7 +28,7 @@ class Scene {
     int sent;        // by this node
   };
 
-  explicit Scene(const Self& self);
+  explicit Scene(const Self& self);  // which has to last
   // listener adds a node known to hear this one: how many nodes it hears, whether it has
   // sent the message or said that it has it, and if not, how many that it hears sent it.
   void listener(int degree, bool has, int copies);
@@ -43,9 +43,9 @@ class Scene {
   double rank() const;
 
  private:
-  double missed(int copies) const;
+  double part(int degree, int chances) const;
 
-  Self self_;
+  const Self& self_;
   double miss_;         // probability that a copy is missed
   double most_ = 0;     // what all listeners are worth
   double worth_ = 0;    // those that may lack the message

@@ -41,7 +41,7 @@ void Session::tick(Millis now) {
   if (!attached_) return;
   if (since(now, lastFrame_) >= static_cast<int32_t>(kHostPatience)) {
     attached_ = false;
-    transmitter_.cancelAll(Transmission::Owner::host, now);
+    transmitter_.cancelAll(this, now);
     return;
   }
   if (since(now, lastState_) >= static_cast<int32_t>(kStateEvery)) {
@@ -80,7 +80,7 @@ Status Session::command(const Frame& f, Writer& w, Millis now) {
     case kStore:
       return store(f, w);
     case kStored:
-      settings_.stored().write(w);
+      w.bytes(settings_.stored().body(), settings_.stored().size());
       break;
     case kReboot:
       return reboot(f);
@@ -92,7 +92,7 @@ Status Session::hello(const Frame& f, Writer& w, Millis now) {
   if (f.body[0] < kLinkVersion) return Status::version;
   const uint32_t session = get32(f.body + 1);
   if (!attached_ || session != session_) {
-    transmitter_.cancelAll(Transmission::Owner::host, now);
+    transmitter_.cancelAll(this, now);
     for (Result& r : results_) r.any = false;
     session_ = session;
     attached_ = true;
@@ -111,9 +111,8 @@ Status Session::radio(const Frame& f, Writer& w, Millis now) {
     Radio wanted = Radio::read(f.body);
     if (!wanted.valid()) return Status::value;
     wanted.powerDBm = smaller(larger(wanted.powerDBm, self_.minPowerDBm), self_.maxPowerDBm);
-    const bool same = radioSet_ && wanted == transmitter_.radio() && !transmitter_.radioFailed();
     radioSet_ = true;
-    if (!same && !transmitter_.use(wanted, now)) return Status::noRadio;
+    if (!transmitter_.use(wanted, now)) return Status::noRadio;
   }
   transmitter_.radio().write(w);
   return Status::ok;
@@ -133,7 +132,7 @@ Status Session::transmit(const Frame& f, Writer& w, Millis now) {
   const size_t size = f.size - kTxHead;
 
   again_ = result(id);
-  if (again_ == nullptr && transmitter_.find(Transmission::Owner::host, id) == nullptr) {
+  if (again_ == nullptr && transmitter_.find(this, id) == nullptr) {
     if (transmitter_.radioFailed() || !(radioSet_ || settings_.any())) return Status::noRadio;
     if (notBefore != 0 && since(notBefore, now) > static_cast<int32_t>(kFarthest)) return Status::value;
     if (!transmitter_.radio().withinDwell(transmitter_.radio().airtimeMicros(size))) return Status::value;
@@ -147,7 +146,7 @@ Status Session::transmit(const Frame& f, Writer& w, Millis now) {
     copy(t->key, f.body + 8, kKeySize);
     t->size = static_cast<uint8_t>(size);
     copy(t->packet, f.body + kTxHead, size);
-    transmitter_.add(t, Transmission::Owner::host, now);
+    transmitter_.add(t, this, now);
   }
   w.u16(id).u8(static_cast<uint32_t>(kPlaces - transmitter_.queued()));
   return Status::ok;
@@ -159,14 +158,14 @@ Status Session::cancel(const Frame& f, Writer& w, Millis now) {
   again_ = result(id);
   if (again_ != nullptr && again_->reason == Reason::cancelled) return Status::ok;  // the host repeats itself
   again_ = nullptr;
-  Transmission* t = transmitter_.find(Transmission::Owner::host, id);
+  Transmission* t = transmitter_.find(this, id);
   return t != nullptr && transmitter_.cancel(t, Reason::cancelled, now) ? Status::ok : Status::noSuchId;
 }
 
 Status Session::store(const Frame& f, Writer& w) {
   if (!radioSet_ && !settings_.any()) return Status::noRadio;
   if (!settings_.store(f.body[0], transmitter_.radio(), f.body + 1, f.size - 1)) return Status::flash;
-  settings_.stored().write(w);
+  w.bytes(settings_.stored().body(), settings_.stored().size());
   return Status::ok;
 }
 
@@ -186,6 +185,12 @@ void Session::heard(const uint8_t* packet, size_t n, int16_t rssi, int16_t snr, 
   out_.report(kRx, body, w.size());
 }
 
+void Session::done(const Transmission& t, Millis begin, uint32_t micros, Millis) {
+  over({true, t.id, Reason::none, t.taken, begin, micros});
+}
+
+void Session::dropped(const Transmission& t, Reason why, Millis) { over({true, t.id, why, t.taken, 0, 0}); }
+
 void Session::over(const Result& r) { report(results_[nextResult_++ % kResults] = r); }
 
 void Session::report(const Result& r) {
@@ -204,7 +209,7 @@ void Session::report(const Result& r) {
 
 void Session::writeBoard(Writer& w, Millis now) const {
   w.u16(self_.capabilities).u8(self_.board).u8(self_.chip).bytes(kFirmware, 3);
-  w.u32(settings_.stored().node).u8(static_cast<uint8_t>(self_.maxPowerDBm)).u8(kPlaces).u8(self_.startReason).u32(now);
+  w.u32(settings_.stored().node()).u8(static_cast<uint8_t>(self_.maxPowerDBm)).u8(kPlaces).u8(self_.startReason).u32(now);
 }
 
 void Session::writeState(Writer& w, Millis now) {

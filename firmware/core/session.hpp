@@ -15,7 +15,7 @@ struct Counters {
   bool relayedNow;   // since that HELLO
 };
 
-class Session {
+class Session final : public Outcomes {
  public:
   Session(Board& board, const Identity& self, Transmitter& transmitter, Settings& settings, Counters& counters)
       : board_(board), self_(self), transmitter_(transmitter), settings_(settings), counters_(counters) {}
@@ -28,6 +28,15 @@ class Session {
   void tick(Millis now);
 
   void heard(const uint8_t* packet, size_t n, int16_t rssiTenths, int16_t snrTenths, Millis now);
+  bool wanted(Transmission&, Millis) override { return true; }
+  void done(const Transmission& t, Millis begin, uint32_t micros, Millis now) override;
+  void dropped(const Transmission& t, Reason why, Millis now) override;
+
+  Outbox& out() { return out_; }
+
+ private:
+  static constexpr int kResults = 16;
+
   // Result is a transmission that is over.
   struct Result {
     bool any;
@@ -37,12 +46,6 @@ class Session {
     Millis begin;
     uint32_t micros;
   };
-  void over(const Result& r);
-
-  Outbox& out() { return out_; }
-
- private:
-  static constexpr int kResults = 16;
 
   // What commands do. They write the body of their answer.
   Status command(const Frame& f, Writer& w, Millis now);
@@ -54,6 +57,7 @@ class Session {
   Status reboot(const Frame& f);
 
   const Result* result(uint16_t id) const;
+  void over(const Result& r);
   void report(const Result& r);
   void writeBoard(Writer& w, Millis now) const;
   void writeState(Writer& w, Millis now);

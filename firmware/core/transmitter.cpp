@@ -18,8 +18,8 @@ void Transmitter::start(Millis now) {
 }
 
 bool Transmitter::use(const Radio& radio, Millis now) {
-  cancelAll(Transmission::Owner::host, now);
-  cancelAll(Transmission::Owner::relay, now);
+  if (up_ && radio == radio_) return true;
+  cancelAll(nullptr, now);
   if (step_ == Step::sending) ledger_.record(micros_, now);  // cut short, but it counts
   if (current_ != nullptr) drop(*current_, Reason::superseded, now);
   radio_ = radio;
@@ -39,7 +39,7 @@ void Transmitter::restart(Millis now) {
 
 Transmission* Transmitter::place() {
   for (Transmission& t : places_) {
-    if (t.owner == Transmission::Owner::nobody) {
+    if (t.owner == nullptr) {
       t = Transmission{};
       return &t;
     }
@@ -47,20 +47,20 @@ Transmission* Transmitter::place() {
   return nullptr;
 }
 
-void Transmitter::add(Transmission* t, Transmission::Owner owner, Millis now) {
+void Transmitter::add(Transmission* t, Outcomes* owner, Millis now) {
   t->owner = owner;
   t->taken = 0;
   t->deadline = (since(t->notBefore, now) > 0 ? t->notBefore : now) + kTransmitPatience;
 }
 
-Transmission* Transmitter::find(Transmission::Owner owner, uint16_t id, const Job* job) {
+Transmission* Transmitter::find(const Outcomes* owner, uint16_t id, const Job* job) {
   for (Transmission& t : places_) {
     if (t.owner == owner && t.id == id && t.job == job) return &t;
   }
   return nullptr;
 }
 
-Transmission* Transmitter::last(Transmission::Owner owner) {
+Transmission* Transmitter::last(const Outcomes* owner) {
   Transmission* last = nullptr;
   for (Transmission& t : places_) {
     if (t.owner == owner && &t != current_ && (last == nullptr || since(t.notBefore, last->notBefore) > 0)) last = &t;
@@ -70,7 +70,7 @@ Transmission* Transmitter::last(Transmission::Owner owner) {
 
 int Transmitter::queued() const {
   int n = 0;
-  for (const Transmission& t : places_) n += t.owner != Transmission::Owner::nobody;
+  for (const Transmission& t : places_) n += t.owner != nullptr;
   return n;
 }
 
@@ -84,22 +84,22 @@ bool Transmitter::cancel(Transmission* t, Reason why, Millis now) {
   return true;
 }
 
-void Transmitter::cancelAll(Transmission::Owner owner, Millis now) {
+void Transmitter::cancelAll(const Outcomes* owner, Millis now) {
   for (Transmission& t : places_) {
-    if (t.owner == owner) cancel(&t, Reason::superseded, now);
+    if (t.owner != nullptr && (owner == nullptr || t.owner == owner)) cancel(&t, Reason::superseded, now);
   }
 }
 
 void Transmitter::overheard(const uint8_t* key, Millis now) {
   for (Transmission& t : places_) {
-    if (t.owner == Transmission::Owner::nobody || t.copies == 0 || !equal(t.key, key, kKeySize)) continue;
+    if (t.owner == nullptr || t.copies == 0 || !equal(t.key, key, kKeySize)) continue;
     if (--t.copies == 0 && !cancel(&t, Reason::overheard, now)) t.copies = 0;
   }
 }
 
 void Transmitter::drop(Transmission& t, Reason why, Millis now) {
-  outcomes_.dropped(t, why, now);
-  t.owner = Transmission::Owner::nobody;
+  t.owner->dropped(t, why, now);
+  t.owner = nullptr;
 }
 
 uint32_t Transmitter::random(uint32_t below) {
@@ -121,7 +121,7 @@ Millis Transmitter::tick(Millis now) {
 // expire drops what did not get to the air in time.
 void Transmitter::expire(Millis now) {
   for (Transmission& t : places_) {
-    if (t.owner == Transmission::Owner::nobody || !reached(now, t.deadline)) continue;
+    if (t.owner == nullptr || !reached(now, t.deadline)) continue;
     Reason why = Reason::neverFree;
     if (!ledger_.allows(radio_.airtimeMicros(t.size), radio_.dutyCycle, t.percent, now)) why = Reason::noBudget;
     if (!up_) why = Reason::radio;
@@ -159,9 +159,9 @@ void Transmitter::fail(Millis now) {
 void Transmitter::choose(Millis now) {
   Transmission* best = nullptr;
   for (Transmission& t : places_) {
-    if (t.owner == Transmission::Owner::nobody || !reached(now, t.notBefore)) continue;
+    if (t.owner == nullptr || !reached(now, t.notBefore)) continue;
     if (!ledger_.allows(radio_.airtimeMicros(t.size), radio_.dutyCycle, t.percent, now)) continue;
-    if (!outcomes_.wanted(t, now)) {
+    if (!t.owner->wanted(t, now)) {
       drop(t, Reason::overheard, now);
       continue;
     }
@@ -216,7 +216,7 @@ void Transmitter::listened(bool channelTaken, int16_t rssiTenths, Millis now) {
   step_ = Step::idle;
   if (current_ == nullptr) return;
   if (channelTaken || loud || board_.receiving()) return taken(now);
-  if (!outcomes_.wanted(*current_, now)) {
+  if (!current_->owner->wanted(*current_, now)) {
     Transmission& t = *current_;
     current_ = nullptr;
     return drop(t, Reason::overheard, now);
@@ -260,8 +260,8 @@ void Transmitter::sent(Millis now) {
   Transmission& t = *current_;
   current_ = nullptr;
   step_ = Step::idle;
-  outcomes_.done(t, began_, micros_, now);
-  t.owner = Transmission::Owner::nobody;
+  t.owner->done(t, began_, micros_, now);
+  t.owner = nullptr;
 }
 
 }  // namespace lorrent

@@ -10,12 +10,23 @@ namespace lorrent {
 constexpr int kPlaces = 10;
 
 struct Job;  // of the relay
+struct Transmission;
+
+// Outcomes is who wants something transmitted, and is told what becomes of it. The place
+// is free again when done or dropped returns.
+class Outcomes {
+ public:
+  virtual bool wanted(Transmission& t, Millis now) = 0;  // asked when it is due, may change the packet
+  virtual void done(const Transmission& t, Millis begin, uint32_t micros, Millis now) = 0;
+  virtual void dropped(const Transmission& t, Reason why, Millis now) = 0;
+
+ protected:
+  ~Outcomes() = default;
+};
 
 // Transmission is a packet that waits for the air.
 struct Transmission {
-  enum class Owner : uint8_t { nobody, host, relay };
-
-  Owner owner;  // nobody: the place is free
+  Outcomes* owner;   // nullptr: the place is free
   uint8_t priority;  // lower goes first
   uint8_t percent;   // of the allowance, up to which it may be sent
   uint8_t slots;     // first window of the back-off
@@ -30,36 +41,25 @@ struct Transmission {
   uint8_t packet[kMaxPacket];
 };
 
-// Outcomes are what the transmitter tells about its transmissions. The place is
-// free again when done or dropped returns.
-class Outcomes {
- public:
-  virtual bool wanted(Transmission& t, Millis now) = 0;  // asked when it is due, may change the packet
-  virtual void done(const Transmission& t, Millis begin, uint32_t micros, Millis now) = 0;
-  virtual void dropped(const Transmission& t, Reason why, Millis now) = 0;
-
- protected:
-  ~Outcomes() = default;
-};
-
 class Transmitter {
  public:
-  Transmitter(Board& board, Outcomes& outcomes, uint32_t seed) : board_(board), outcomes_(outcomes), random_(seed | 1) {}
+  Transmitter(Board& board, uint32_t seed) : board_(board), random_(seed | 1) {}
 
   void start(Millis now);
-  // use changes the settings of the radio and drops what waits. It says whether
-  // the radio answers.
+  // use changes the settings of the radio and drops what waits, if they are others. It
+  // says whether the radio answers.
   bool use(const Radio& radio, Millis now);
 
   // place is a free place, nullptr when there is none. add takes it into use.
   Transmission* place();
-  void add(Transmission* t, Transmission::Owner owner, Millis now);
-  Transmission* find(Transmission::Owner owner, uint16_t id, const Job* job = nullptr);
+  void add(Transmission* t, Outcomes* owner, Millis now);
+  Transmission* find(const Outcomes* owner, uint16_t id, const Job* job = nullptr);
   // last is the one of an owner that is due last, and not about to be sent.
-  Transmission* last(Transmission::Owner owner);
+  Transmission* last(const Outcomes* owner);
   // cancel says whether it could still be dropped, and reports it.
   bool cancel(Transmission* t, Reason why, Millis now);
-  void cancelAll(Transmission::Owner owner, Millis now);
+  // cancelAll drops all of an owner's, or nullptr: of anybody's.
+  void cancelAll(const Outcomes* owner, Millis now);
   // overheard drops what waits for copies of this key.
   void overheard(const uint8_t* key, Millis now);
 
@@ -96,7 +96,6 @@ class Transmitter {
   void measure(int16_t rssiTenths);
 
   Board& board_;
-  Outcomes& outcomes_;
   uint32_t random_;
   Radio radio_ = kEurope;
   Step step_ = Step::idle;

@@ -408,7 +408,7 @@ void testTornSlot() {
     CHECK(answer[0] == 7, "status %u with %zu bytes", answer[0], torn);
     b.boot();
     const char want = torn < 6 + 26 + 2 ? 'a' : 'b';  // from there on, what is missing says nothing
-    CHECK(b.node->settings().stored().name[0] == want && b.node->settings().any(), "torn after %zu", torn);
+    CHECK(b.node->settings().stored().name()[0] == want && b.node->settings().any(), "torn after %zu", torn);
     memcpy(b.desk.flash, before, sizeof before);
     b.desk.torn = 64;
     b.boot();
@@ -417,7 +417,7 @@ void testTornSlot() {
   }
   CHECK(b.ask(kStore, {kRelayAlone, 'b'})[0] == 0);
   b.boot();
-  CHECK(b.node->settings().stored().name[0] == 'b' && b.node->settings().stored().generation == 2);
+  CHECK(b.node->settings().stored().name()[0] == 'b' && b.node->settings().stored().generation() == 2);
 }
 
 void testNoStoreNoRelay() {
@@ -479,6 +479,36 @@ void testRelayKeepsToItsDutyCycle() {
   uint64_t sum = 0;
   for (const Sent& s : b.desk.sent) sum += s.micros;
   CHECK(sum > 2500000 && sum <= 3240000, "%.2f s on the air", static_cast<double>(sum) / 1e6);
+}
+
+Bytes floodOf(uint8_t node, uint16_t sequence) {
+  Bytes b = flood(static_cast<uint8_t>(sequence));
+  b[6] = b[13] = node;
+  b[9] = static_cast<uint8_t>(sequence >> 8);
+  b[10] = static_cast<uint8_t>(sequence & 0xFF);
+  b.resize(200, 0xBB);
+  return b;
+}
+
+// While the channel is busy a node that floods gets no more than its share, and who says
+// little is relayed.
+void testFairShare() {
+  for (bool busy : {false, true}) {
+    Bench b;
+    alone(b);
+    for (uint16_t i = 0; i < 1000; i++) {
+      if (busy || i % 10 == 0) hear(b, floodOf(1, i));
+      if (i % 20 == 5) hear(b, floodOf(3, i));
+      b.pass(500);
+    }
+    b.pass(20000);
+    int loud = 0, quiet = 0;
+    for (const Sent& s : b.desk.sent) {
+      if (s.packet[1] == 0x10) (s.packet[6] == 1 ? loud : quiet)++;
+    }
+    CHECK(quiet >= 48, "%d of 50", quiet);
+    CHECK(busy ? loud < 150 : loud == 100, "%d of %d", loud, busy ? 1000 : 100);
+  }
 }
 
 void testBeacons() {
@@ -603,6 +633,7 @@ int main(int argc, char** argv) {
       {"relays once", testRelaysOnce},
       {"flooded acknowledgement", testFloodedAcknowledgement},
       {"relay keeps to its duty cycle", testRelayKeepsToItsDutyCycle},
+      {"fair share", testFairShare},
       {"beacons", testBeacons},
   };
   for (const auto& t : tests) {

@@ -21,7 +21,8 @@ int main() {
   for (double load; scanf("%lf", &load) == 1;) {
     const bool own = number(), confirmed = number();
     const int tries = number(), copies = number(), sent = number();
-    Scene s({load, own, confirmed, tries, copies, sent});
+    const Scene::Self self = {load, own, confirmed, tries, copies, sent};
+    Scene s(self);
     for (int n = number(); n > 0; n--) {
       const int degree = number(), has = number();
       s.listener(degree, has == 1, number());

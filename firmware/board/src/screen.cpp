@@ -175,11 +175,11 @@ void Screen::drawAir(Millis now) {
 void Screen::drawBoard(const Battery& battery, Millis now) {
   const lorrent::Stored& s = node_.settings().stored();
   char line[40];
-  snprintf(line, sizeof line, "node !%08lx", static_cast<unsigned long>(s.node));
+  snprintf(line, sizeof line, "node !%08lx", static_cast<unsigned long>(s.node()));
   drawText(0, 20, line);
   char name[lorrent::kMaxName + 1];
-  for (uint8_t i = 0; i < s.nameSize; i++) name[i] = static_cast<char>(s.name[i]);
-  name[s.nameSize] = 0;
+  for (size_t i = 0; i < s.nameSize(); i++) name[i] = static_cast<char>(s.name()[i]);
+  name[s.nameSize()] = 0;
   drawText(0, 30, name);
   snprintf(line, sizeof line, "battery %u mV", battery.millivolts);
   drawText(0, 40, battery.millivolts > 0 ? line : "no battery");
