@@ -19,6 +19,7 @@ import (
 	"lorrent/daemon/torrent"
 	"lorrent/daemon/torrent/limit"
 	"lorrent/daemon/torrent/outbound"
+	"lorrent/lora"
 	"lorrent/lora/airtime"
 	"lorrent/lora/packet"
 	"lorrent/rpc"
@@ -42,6 +43,7 @@ type settings struct {
 	LoRa            string   `toml:"lora"`
 	LoRaName        string   `toml:"lora_name"`
 	LoRaRegion      string   `toml:"lora_region"`
+	LoRaChannel     string   `toml:"lora_channel"`
 	LoRaCommands    string   `toml:"lora_commands"`
 	LoRaNotify      string   `toml:"lora_notify"`
 	LogLevel        string   `toml:"log_level"`
@@ -89,6 +91,7 @@ func (s *settings) options() []option {
 		{flag: "lora", text: &s.LoRa, help: "radio: off, sim, native, udp:GROUP:PORT, serial:DEVICE, board:DEVICE, meshcore:DEVICE, rnode:DEVICE or tcp:HOST:PORT"},
 		{flag: "lora-name", text: &s.LoRaName, help: "what this node calls itself on the air, at most 20 bytes"},
 		{flag: "lora-region", text: &s.LoRaRegion, help: "whose law applies to the radio, such as EU868 or US915"},
+		{flag: "lora-channel", text: &s.LoRaChannel, help: "MHZ/KHZ/SF, such as 869.525/250/9; the same for all nodes (default: the region's)"},
 		{flag: "lora-commands", text: &s.LoRaCommands, help: "on: obey commands by direct message from contacts that are allowed to; or off"},
 		{flag: "lora-notify", text: &s.LoRaNotify, help: "contact or #channel to tell which torrents are complete"},
 		{flag: "log-level", text: &s.LogLevel, help: "trace, debug, info, warn or error"},
@@ -398,6 +401,9 @@ func (s *settings) checkLoRa() error {
 		return fmt.Errorf("lora_commands %q: use on or off", s.LoRaCommands)
 	}
 	if _, err := airtime.RegionByName(s.LoRaRegion); err != nil {
+		return fmt.Errorf("lora_%w", err)
+	}
+	if _, err := lora.RadioSettings(s.LoRaRegion, s.LoRaChannel); err != nil {
 		return fmt.Errorf("lora_%w", err)
 	}
 	if err := packet.CheckName(s.LoRaName); err != nil {

@@ -81,6 +81,7 @@ func TestPrecedence(t *testing.T) {
 		"lora":                  {"off", "udp:239.0.0.1:1", "rnode:/dev/ttyUSB0"},
 		"lora-name":             {"file", "env", "flag"},
 		"lora-region":           {"US915", "EU868", "US915"},
+		"lora-channel":          {"869.525/250/9", "868.1/125/7", "869.525/125/12"},
 		"lora-commands":         {"on", "off", "on"},
 		"lora-notify":           {"file", "env", "#flag"},
 		"log-level":             {"debug", "warn", "error"},

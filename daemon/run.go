@@ -114,7 +114,8 @@ func (d *daemon) open() (err error) {
 		return err
 	}
 	d.bridge, err = lora.New(lora.Config{
-		Radio: d.cfg.LoRa, Region: d.cfg.LoRaRegion, Name: d.cfg.LoRaName, Store: d.store, Events: d.events, Log: d.log,
+		Radio: d.cfg.LoRa, Region: d.cfg.LoRaRegion, Channel: d.cfg.LoRaChannel, Name: d.cfg.LoRaName,
+		Store: d.store, Events: d.events, Log: d.log,
 	})
 	if err != nil {
 		return err

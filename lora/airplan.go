@@ -37,17 +37,13 @@ func (b *Bridge) newPlan() error {
 			return err
 		}
 	}
-	if err := b.plan.Use(b.airSettings()); err != nil {
+	if err := b.plan.Use(settingsOf(b.cfg.Settings)); err != nil {
 		return err
 	}
 	// Boards with our own firmware keep these when we are gone, too.
 	band, _ := b.plan.Band()
 	b.cfg.Settings.DutyCycle, b.cfg.Settings.Dwell = b.plan.Budget().Hours(), band.DwellLimit
 	return nil
-}
-
-func (b *Bridge) airSettings() airtime.Settings {
-	return airtime.Settings{Params: b.cfg.Settings.Airtime(), FrequencyHz: b.cfg.Settings.FrequencyHz, TxPowerDBm: b.cfg.Settings.TxPowerDBm}
 }
 
 // saveAirtime keeps what was sent, and reserves some airtime to be sent. The

@@ -43,8 +43,9 @@ type Config struct {
 	Events *event.Ring
 	Log    zerolog.Logger
 
-	Settings   modem.Radio   // default: SF9 at 250 kHz in band P of EU868
 	Region     string        // whose law applies, see airtime.Regions; default "EU868"
+	Channel    string        // see RadioSettings
+	Settings   modem.Radio   // in place of Channel
 	DutyLimit  float64       // share of any hour that may be spent sending, 0: what the law allows
 	Name       string        // what this node calls itself, at most packet.MaxName bytes
 	MessageTTL time.Duration // how long a message is tried; default 24 h
@@ -171,14 +172,14 @@ func (b *Bridge) Close() error {
 
 // complete fills in the defaults and refuses what cannot work.
 func (cfg *Config) complete() error {
-	if cfg.Settings == (modem.Radio{}) {
-		cfg.Settings = modem.Radio{
-			FrequencyHz: 869_525_000, BandwidthHz: 250_000, SpreadingFactor: 9, CodingRate: 5,
-			PreambleSymbols: 16, SyncWord: 0x12, TxPowerDBm: 14,
-		}
-	}
 	if cfg.Region == "" {
 		cfg.Region = "EU868"
+	}
+	if cfg.Settings == (modem.Radio{}) {
+		var err error
+		if cfg.Settings, err = RadioSettings(cfg.Region, cfg.Channel); err != nil {
+			return err
+		}
 	}
 	if cfg.MessageTTL == 0 {
 		cfg.MessageTTL = 24 * time.Hour
