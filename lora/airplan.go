@@ -7,6 +7,7 @@ import (
 
 	"lorrent/lora/airtime"
 	"lorrent/lora/mesh"
+	"lorrent/lora/modem"
 )
 
 const (
@@ -17,6 +18,9 @@ const (
 	// airtimeBlock is how much airtime is reserved with one write, ahead of use:
 	// a crash costs this much, and never forgets what was sent.
 	airtimeBlock = 2 * time.Second
+
+	// First windows of the back-off on a calm and on an always busy channel.
+	firstSlots, mostSlots = 8, 64
 )
 
 // newPlan makes the plan of what may be sent, with what an earlier process sent.
@@ -117,6 +121,24 @@ func (b *Bridge) origin(source uint32) uint32 {
 	return airtime.Stranger
 }
 
+// timing is how the board, if it can, waits for the channel: over the more slots the
+// busier it is. What others send often enough meanwhile it drops by itself.
+func (b *Bridge) timing(t mesh.Transmit) modem.Timing {
+	b.mu.Lock()
+	busy := b.mesh.Busy(b.clock.now())
+	b.mu.Unlock()
+	slots := firstSlots + int(busy*(mostSlots-firstSlots))
+	if t.Priority == mesh.PriorityAck {
+		slots = firstSlots / 2
+	}
+	timing := modem.Timing{Slots: slots, Copies: t.Copies}
+	binary.BigEndian.PutUint32(timing.Key[:], t.Packet.ID.Source)
+	binary.BigEndian.PutUint16(timing.Key[4:], t.Packet.ID.Epoch)
+	timing.Key[6] = byte(t.Packet.ID.Sequence >> 16)
+	binary.BigEndian.PutUint16(timing.Key[7:], uint16(t.Packet.ID.Sequence))
+	return timing
+}
+
 // noteSent counts the outcome of a transmission and returns how many in a row
 // have failed.
 func (b *Bridge) noteSent(err error, failures int) int {
@@ -126,16 +148,22 @@ func (b *Bridge) noteSent(err error, failures int) int {
 		b.counters.sent++
 		return 0
 	}
+	if neverSent(err) {
+		return failures // the board decided so
+	}
 	b.cfg.Log.Warn().Err(err).Msg("packet not sent")
 	return failures + 1
 }
 
 // afterSend tells the mesh. The airtime counts even when the modem reports a
-// failure, since it may have come after the fact.
+// failure, since it may have come after the fact, unless nothing was sent for sure.
 func (b *Bridge) afterSend(err error) []mesh.Action {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.clock.now()
+	if neverSent(err) {
+		return b.mesh.SendFailed(now)
+	}
 	for _, part := range b.parts(b.onAir) {
 		b.plan.Record(now, part)
 	}

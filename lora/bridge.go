@@ -320,7 +320,9 @@ func (b *Bridge) carryOut(actions []mesh.Action, port *port) {
 			}
 			b.onAir = a
 			b.reserveAirtime(a.Airtime)
-			port.transmit <- packet
+			port.put(packet, b.timing(a))
+		case mesh.Cancel:
+			port.cancel()
 		case mesh.Deliver:
 			actions = append(actions, b.deliver(a)...)
 		case mesh.StateChanged:

@@ -2,6 +2,7 @@ package lora
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,16 +18,25 @@ const sendTimeout = 2 * time.Minute
 type port struct {
 	modem    modem.Modem
 	received chan modem.Received
-	transmit chan []byte // holds the one packet that the mesh may have on the air
-	sent     chan error  // the outcome of each
-	failed   chan error  // the link is gone
+	transmit chan outbound // holds the one packet that the mesh may have on the air
+	sent     chan error    // the outcome of each
+	failed   chan error    // the link is gone
+
+	takeBack context.CancelFunc // owned by the bridge: of the last packet; nil when the modem cannot
+}
+
+// outbound is a packet for the modem.
+type outbound struct {
+	packet []byte
+	timing modem.Timing
+	taken  context.Context // ends when it shall not be sent any more
 }
 
 func newPort(m modem.Modem) *port {
 	return &port{
 		modem:    m,
 		received: make(chan modem.Received),
-		transmit: make(chan []byte, 1),
+		transmit: make(chan outbound, 1),
 		sent:     make(chan error, 1),
 		failed:   make(chan error, 1),
 	}
@@ -49,17 +59,47 @@ func (p *port) read(ctx context.Context) {
 	}
 }
 
+// put hands a packet to write, which has none.
+func (p *port) put(packet []byte, timing modem.Timing) {
+	o := outbound{packet: packet, timing: timing, taken: context.Background()}
+	if _, timed := p.modem.(modem.Timed); timed {
+		o.taken, p.takeBack = context.WithCancel(o.taken)
+	}
+	p.transmit <- o
+}
+
+// cancel takes the packet back that was put last, if the modem can still do so.
+func (p *port) cancel() {
+	if p.takeBack != nil {
+		p.takeBack()
+	}
+}
+
 // write sends one packet after the other.
 func (p *port) write(ctx context.Context) {
 	for {
 		select {
-		case packet := <-p.transmit:
-			limited, cancel := context.WithTimeout(ctx, sendTimeout)
-			err := p.modem.Send(limited, packet)
-			cancel()
-			p.sent <- err
+		case o := <-p.transmit:
+			p.sent <- p.send(ctx, o)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// send lets the board wait and listen, where it can.
+func (p *port) send(ctx context.Context, o outbound) error {
+	limited, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	if timed, is := p.modem.(modem.Timed); is {
+		stop := context.AfterFunc(o.taken, cancel)
+		defer stop()
+		return timed.SendTimed(limited, o.packet, o.timing)
+	}
+	return p.modem.Send(limited, o.packet)
+}
+
+// neverSent says of the outcome of a transmission that nothing was on the air.
+func neverSent(err error) bool {
+	return errors.Is(err, modem.ErrOverheard) || errors.Is(err, modem.ErrNeverFree) || errors.Is(err, modem.ErrWithdrawn)
 }

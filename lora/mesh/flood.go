@@ -348,6 +348,15 @@ func (m *Mesh) floodsDue(now time.Time) {
 	}
 }
 
+// enough is how many more copies make a relay of f needless where beacons tell
+// nothing; 0 where they do. Acknowledgements have the ID of their message.
+func (m *Mesh) enough(f *flood) int {
+	if f.own || f.sent > 0 || f.key.kind != Flood && f.key.kind != Card || len(m.links.audience()) > 0 {
+		return 0
+	}
+	return max(fallback-f.copies, 0)
+}
+
 // againSpread is over how long a second transmission of f is spread. Two nodes that
 // do not hear each other, and whose floods met, would meet again in step.
 func (m *Mesh) againSpread(f *flood) time.Duration {

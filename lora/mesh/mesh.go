@@ -80,6 +80,9 @@ type (
 		Packet   Packet
 		Airtime  time.Duration
 		Priority Priority
+		// Copies is how many more of the packet, heard while it waits, make it
+		// needless, as a board can count; 0: Cancel says so.
+		Copies int
 	}
 	// Cancel takes the last Transmit back, if it is not on the air yet. The caller
 	// answers with SendFailed, or with Sent when it was too late.

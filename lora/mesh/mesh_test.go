@@ -490,3 +490,32 @@ func TestFlooderIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// A message for everyone whose second transmission others made needless is done.
+func TestAbandonedIsDone(t *testing.T) {
+	n := newNode(t, nil)
+	m := ours(1, packet.Broadcast, time.Hour)
+	n.enqueue(m)
+	for len(n.sent) < 2 { // the second one waits for the channel
+		if n.mesh.onAir != nil && len(n.sent) == 1 {
+			n.do(n.mesh.Sent(n.now))
+		}
+		wake, ok := n.mesh.Wake()
+		if !ok {
+			t.Fatal("nothing to come")
+		}
+		n.now = wake
+		n.do(n.mesh.Tick(n.now))
+	}
+	relayed := n.sent[0]
+	relayed.Tx, relayed.TTL = Short(third), relayed.TTL-1
+	n.receive(relayed)
+	if n.cancelled != 1 {
+		t.Fatalf("%d cancelled, want the second one", n.cancelled)
+	}
+	n.do(n.mesh.SendFailed(n.now))
+	n.wantStates("1 sent 1", "1 sent 1")
+	if n.mesh.Len() != 0 {
+		t.Errorf("%d messages held", n.mesh.Len())
+	}
+}

@@ -97,6 +97,7 @@ func (m *Mesh) fill(now time.Time) {
 		p, ok := best.prepare(now)
 		if !ok {
 			m.drop(best)
+			m.abandoned(best, now)
 			continue
 		}
 		alone, jobs := p, []*job{best}
@@ -123,6 +124,9 @@ func (m *Mesh) fill(now time.Time) {
 		}
 		m.onAir = &transmission{jobs: jobs, airtime: transmit.Airtime}
 		m.blocked = time.Time{}
+		if len(jobs) == 1 && best.flood != nil {
+			transmit.Copies = m.enough(best.flood)
+		}
 		m.emit(transmit)
 	}
 }
@@ -156,12 +160,22 @@ func (m *Mesh) SendFailed(now time.Time) []Action {
 		m.onAir = nil
 		for _, j := range done.jobs {
 			j.landed()
-			if !done.cancelled && j.failed != nil {
+			if done.cancelled {
+				m.abandoned(j, now)
+			} else if j.failed != nil {
 				j.failed(now)
 			}
 		}
 	}
 	return m.step(now)
+}
+
+// abandoned ends a message of this node for everyone which is on its way without
+// another transmission.
+func (m *Mesh) abandoned(j *job, now time.Time) {
+	if j.flood != nil {
+		m.sentFlood(j.flood, true, now)
+	}
 }
 
 // requeue puts back what a radio took with it.

@@ -17,6 +17,8 @@ var (
 	ErrOverheard = errors.New("others have sent it")
 	// ErrNeverFree says that the channel, or the duty cycle, never had room.
 	ErrNeverFree = errors.New("no room on the air")
+	// ErrWithdrawn says that the packet was taken back in time.
+	ErrWithdrawn = errors.New("taken back")
 )
 
 // Timing is when a board may transmit a packet, and when it need not.
@@ -32,8 +34,9 @@ type Timing struct {
 type Timed interface {
 	Modem
 	// SendTimed is Send at a time. ErrOverheard says that it was needless. When
-	// ctx ends the board is told to drop the packet; only if that is too late
-	// it is sent, and then SendTimed waits for it and succeeds.
+	// ctx ends the board is told to drop the packet: ErrWithdrawn. Only if that is too
+	// late it is sent, and then SendTimed waits for it and succeeds. Of another error
+	// it is not known whether it was sent.
 	SendTimed(ctx context.Context, packet []byte, t Timing) error
 }
 
@@ -131,9 +134,10 @@ func (b *ownBoard) withdraw(ctx context.Context, id uint16, end chan error) erro
 	}
 	select {
 	case err := <-end:
-		if err == nil || !errors.Is(err, errCancelled) {
-			return err
+		if errors.Is(err, errCancelled) {
+			return fmt.Errorf("%w: %w", ErrWithdrawn, ctx.Err())
 		}
+		return err
 	case <-brief.Done():
 	case <-b.gone:
 	}
