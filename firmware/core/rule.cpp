@@ -6,14 +6,15 @@ namespace {
 
 constexpr int kWantedListeners = 3;  // others that a node should hear a message from
 constexpr int kFallback = 3;         // copies that make a relay needless where beacons tell nothing
-constexpr double kLeastReceived = 0.3;
+
+// lora/mesh has a floor of 0.3 for what is received, which these numbers keep above.
+static_assert(kTuning.received - kTuning.receivedLoad >= 0.3, "at a load of 1");
 
 double weight(int degree) { return degree <= kWantedListeners ? 1 : static_cast<double>(kWantedListeners) / degree; }
 
 }  // namespace
 
-Scene::Scene(const Self& self)
-    : self_(self), miss_(1 - larger(kTuning.received - kTuning.receivedLoad * self.load, kLeastReceived)) {}
+Scene::Scene(const Self& self) : self_(self), miss_(1 - (kTuning.received - kTuning.receivedLoad * self.load)) {}
 
 // part is what a node is worth that hears so many and has had so many chances.
 double Scene::part(int degree, int chances) const {
@@ -36,6 +37,6 @@ bool Scene::relays() const {
   return worth_ >= kTuning.threshold + kTuning.thresholdLoad * self_.load;
 }
 
-double Scene::rank() const { return most_ == 0 ? 1 : 1 - smaller(worth_ / most_, 1.0); }
+double Scene::rank() const { return most_ == 0 ? 1 : 1 - worth_ / most_; }
 
 }  // namespace lorrent
