@@ -182,7 +182,12 @@ type conn interface {
 // attach opens the link and says hello.
 func attach(t *testing.T, p *process) *host {
 	t.Helper()
-	h := connect(t, p)
+	return attachOver(t, dial(t, p))
+}
+
+func attachOver(t *testing.T, c conn) *host {
+	t.Helper()
+	h := over(t, c)
 	h.hello()
 	h.running.Go(func() { // else the board takes it for dead
 		again := time.NewTicker(2 * time.Second)
@@ -206,6 +211,11 @@ const pings = 0
 
 func connect(t *testing.T, p *process) *host {
 	t.Helper()
+	return over(t, dial(t, p))
+}
+
+func dial(t *testing.T, p *process) conn {
+	t.Helper()
 	var c conn
 	var err error
 	if strings.HasPrefix(p.host, "/dev/pts/") {
@@ -216,6 +226,11 @@ func connect(t *testing.T, p *process) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func over(t *testing.T, c conn) *host {
+	t.Helper()
 	h := &host{t: t, conn: c, frames: make(chan link.Frame, 4096), closed: make(chan struct{})}
 	h.running.Go(func() {
 		defer close(h.frames)
