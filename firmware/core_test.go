@@ -15,7 +15,7 @@ import (
 func TestCore(t *testing.T) {
 	var tests program
 	flags := append([]string{"-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}, strict...)
-	path := tests.build(t, "core_test", "g++", append(sources(t, "test/core_test.cpp", "core/*.cpp"), flags...)...)
+	path := tests.build(t, "core_test", "g++", append(sources(t, "test/*_test.cpp", "core/*.cpp"), flags...)...)
 	out, err := exec.Command(path, "link.txt", "vectors.txt").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "ok   torn slot") {
 		t.Errorf("%v\n%s", err, out)
@@ -24,7 +24,7 @@ func TestCore(t *testing.T) {
 }
 
 // Whatever comes from host and radio, a node keeps to its limits. LORRENT_FUZZ_RUNS
-// says how often; 10,000,000 runs take an hour.
+// says how often; 10,000,000 runs take most of an hour.
 func TestFuzzNode(t *testing.T) {
 	runs := "20000"
 	if n := os.Getenv("LORRENT_FUZZ_RUNS"); n != "" {
