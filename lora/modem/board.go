@@ -2,7 +2,6 @@ package modem
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"lorrent/lora/kiss"
@@ -16,8 +15,6 @@ type board struct {
 	answers chan kiss.Message // from the reader to the exchange under way
 
 	// owned by who has the turn
-	radio      Radio // in effect when configured
-	configured bool
 	onAirUntil time.Time // TxDone of an earlier packet is due by then; zero when none is
 	inStep     bool      // every packet taken by the board is accounted for
 }
@@ -26,7 +23,7 @@ type board struct {
 // answers. It owns the link from here on, also when it fails.
 func start(ctx context.Context, name string, l port) (*board, error) {
 	b := &board{line: newLine(name, l), answers: make(chan kiss.Message, 16)}
-	b.running.Go(b.read)
+	b.running.Go(func() { read(b.line, kiss.NewDecoder(b.link), kiss.Parse, b.dispatch) })
 	if err := b.hello(ctx); err != nil {
 		b.Close()
 		return nil, err
@@ -34,25 +31,6 @@ func start(ctx context.Context, name string, l port) (*board, error) {
 	b.running.Go(b.watch)
 	b.release()
 	return b, nil
-}
-
-// read takes frames off the link until it ends.
-func (b *board) read() {
-	frames := kiss.NewDecoder(b.link)
-	for {
-		frame, err := frames.Next()
-		if err != nil {
-			b.fail(fmt.Errorf("%w: read: %w", ErrGone, err))
-			return
-		}
-		b.skipped.Store(frames.Skipped())
-		message, err := kiss.Parse(frame)
-		if err != nil {
-			b.badFrames.Add(1)
-			continue
-		}
-		b.dispatch(message)
-	}
 }
 
 // dispatch never blocks: the reader must go on whatever callers do.
@@ -65,26 +43,13 @@ func (b *board) dispatch(message kiss.Message) {
 			b.badFrames.Add(1)
 		}
 	default:
-		select {
-		case b.answers <- message:
-			b.stir()
-		default: // a board that babbles answers to nothing
-			b.badFrames.Add(1)
-		}
+		offer(b.line, b.answers, message)
 	}
 }
 
 // watch asks an idle board now and then whether it still has its settings. A
 // board behind a USB serial chip may restart without the host noticing, and
 // then listens on its default frequency.
-func (b *board) watch() { b.every(checkEvery, b.check) }
-
-// check needs the turn.
-func (b *board) check(ctx context.Context) {
-	if !b.configured || b.settle(ctx) != nil {
-		return
-	}
-	if err := b.verify(ctx); err != nil {
-		b.fail(fmt.Errorf("%w: %w", ErrGone, err))
-	}
+func (b *board) watch() {
+	b.every(checkEvery, func(ctx context.Context) { b.check(ctx, b.settle, b.verify) })
 }

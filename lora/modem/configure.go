@@ -33,23 +33,7 @@ const (
 // an error. Settings a board refused leave it unfit to send until the next
 // Configure.
 func (b *board) Configure(ctx context.Context, r Radio) error {
-	if err := r.validate(); err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	if err := b.take(ctx); err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	defer b.release()
-	if err := b.settle(ctx); err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	b.configured = false
-	b.radio = r
-	if err := b.apply(ctx); err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	b.configured = true
-	return nil
+	return b.configure(ctx, r, Radio.validate, b.settle, b.apply)
 }
 
 // apply tells the board its settings and reads them back: OK does not say

@@ -38,16 +38,10 @@ func (b *board) forget() {
 // hello pings until the board answers.
 func (b *board) hello(ctx context.Context) error {
 	return b.knock(ctx, kiss.Query(kiss.SubPing).Append(nil), func() bool {
-		for {
-			select {
-			case m := <-b.answers:
-				if q, ok := m.(kiss.Query); ok && kiss.Sub(q) == kiss.SubPong {
-					return true
-				}
-			default:
-				return false
-			}
-		}
+		return accepts(b.answers, func(m kiss.Message) bool {
+			q, ok := m.(kiss.Query)
+			return ok && kiss.Sub(q) == kiss.SubPong
+		})
 	})
 }
 

@@ -66,6 +66,10 @@ type line struct {
 	// turn holds one token. Who has taken it may talk to the board and owns
 	// what the driver says it does.
 	turn chan struct{}
+
+	// owned by who has the turn
+	radio      Radio // in effect when configured
+	configured bool
 }
 
 // newLine makes a line whose turn is taken until the first release.

@@ -33,24 +33,27 @@ type ownBoard struct {
 	state atomic.Pointer[link.State] // the latest
 
 	// owned by who has the turn
-	board      link.Board
-	sequence   uint8
-	id         uint16 // of the last transmission
-	radio      Radio  // in effect when configured
-	configured bool
+	board    link.Board
+	sequence uint8
+	id       uint16 // of the last transmission
 }
 
-// answer is one, with the sequence of its command.
+// answer is one, with the sequence of its command; or a report.
 type answer struct {
 	sequence uint8
 	message  link.Message
+}
+
+func parseAnswer(f link.Frame) (answer, error) {
+	m, err := link.Parse(f)
+	return answer{f.Sequence, m}, err
 }
 
 // startOwn is start for our own firmware.
 func startOwn(ctx context.Context, name string, l port) (*ownBoard, error) {
 	b := &ownBoard{line: newLine(name, l), answers: make(chan answer, 16), id: uint16(rand.Uint32())}
 	b.pending.byID = make(map[uint16]chan error)
-	b.running.Go(b.read)
+	b.running.Go(func() { read(b.line, link.NewDecoder(b.link), parseAnswer, b.dispatch) })
 	if err := b.hello(ctx); err != nil {
 		b.Close()
 		return nil, err
@@ -69,26 +72,22 @@ func (b *ownBoard) hello(ctx context.Context) error {
 	var refused error
 	sent := time.Now()
 	err := b.knock(ctx, request, func() bool {
-		for {
-			select {
-			case a := <-b.answers:
-				switch m := a.message.(type) {
-				case link.HelloAnswer:
-					if m.Session == session {
-						b.board = m.Board
-						b.clock.set(m.Board.Time, sent, time.Now())
-						return true
-					}
-				case link.Refused:
-					if m.Command == link.TypeHello && a.sequence == b.sequence {
-						refused = m.Status
-						return true
-					}
+		return accepts(b.answers, func(a answer) bool {
+			switch m := a.message.(type) {
+			case link.HelloAnswer:
+				if m.Session == session {
+					b.board = m.Board
+					b.clock.set(m.Board.Time, sent, time.Now())
+					return true
 				}
-			default:
-				return false
+			case link.Refused:
+				if m.Command == link.TypeHello && a.sequence == b.sequence {
+					refused = m.Status
+					return true
+				}
 			}
-		}
+			return false
+		})
 	})
 	if err == nil && refused != nil {
 		return fmt.Errorf("greet board: %w", refused)
@@ -96,28 +95,9 @@ func (b *ownBoard) hello(ctx context.Context) error {
 	return err
 }
 
-// read takes frames off the link until it ends.
-func (b *ownBoard) read() {
-	frames := link.NewDecoder(b.link)
-	for {
-		frame, err := frames.Next()
-		if err != nil {
-			b.fail(fmt.Errorf("%w: read: %w", ErrGone, err))
-			return
-		}
-		b.skipped.Store(frames.Skipped())
-		message, err := link.Parse(frame)
-		if err != nil {
-			b.badFrames.Add(1)
-			continue
-		}
-		b.dispatch(frame.Sequence, message)
-	}
-}
-
 // dispatch never blocks: the reader must go on whatever callers do.
-func (b *ownBoard) dispatch(sequence uint8, message link.Message) {
-	switch m := message.(type) {
+func (b *ownBoard) dispatch(a answer) {
+	switch m := a.message.(type) {
 	case link.Rx:
 		b.in.putWhole(Received{
 			Packet: m.Packet, RSSIdBm: float64(m.RSSITenths) / 10, SNRdB: float64(m.SNRTenths) / 10, At: time.Now(),
@@ -134,12 +114,7 @@ func (b *ownBoard) dispatch(sequence uint8, message link.Message) {
 		}
 	case link.Log:
 	default:
-		select {
-		case b.answers <- answer{sequence, message}:
-			b.stir()
-		default: // a board that babbles answers to nothing
-			b.badFrames.Add(1)
-		}
+		offer(b.line, b.answers, a)
 	}
 }
 
@@ -203,21 +178,8 @@ func (b *ownBoard) answer(ctx context.Context, command link.Type) (link.Message,
 // Configure implements Modem. It leaves the settings in the board's flash as
 // well, for the time without a host, in which the board relays.
 func (b *ownBoard) Configure(ctx context.Context, r Radio) error {
-	err := r.validate()
-	if err == nil {
-		err = b.take(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	defer b.release()
-	b.configured = false
-	b.radio = r
-	if err := b.apply(ctx); err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	b.configured = true
-	return nil
+	none := func(context.Context) error { return nil } // its transmissions end by themselves
+	return b.configure(ctx, r, Radio.validate, none, b.apply)
 }
 
 // apply needs the turn.

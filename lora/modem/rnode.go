@@ -25,12 +25,10 @@ type rnodeBoard struct {
 	meter   meter
 	up      atomic.Bool // it has answered, so a restart from now on is one
 
-	// owned by read
+	// owned by the reader
 	rssidBm, snrdB float64 // of the packet to come, NaN when not told
 
 	// owned by who has the turn
-	radio      Radio // in effect when configured
-	configured bool
 	sent       <-chan struct{} // the end of a transmission not seen to yet; else nil
 	onAir      time.Duration   // of that one
 	onAirUntil time.Time       // sent comes by then
@@ -42,7 +40,7 @@ func startRNode(ctx context.Context, name string, l port) (*rnodeBoard, error) {
 		line: newLine(name, l), answers: make(chan rnode.Frame, 16),
 		rssidBm: math.NaN(), snrdB: math.NaN(),
 	}
-	b.running.Go(b.read)
+	b.running.Go(func() { read(b.line, kiss.NewDecoder(b.link), rnode.Parse, b.dispatch) })
 	if err := b.hello(ctx); err != nil {
 		b.Close()
 		return nil, err
@@ -58,36 +56,10 @@ func startRNode(ctx context.Context, name string, l port) (*rnodeBoard, error) {
 func (b *rnodeBoard) hello(ctx context.Context) error {
 	request := rnode.Byte(rnode.CommandDetect, rnode.DetectRequest).Append(nil)
 	return b.knock(ctx, request, func() bool {
-		for {
-			select {
-			case f := <-b.answers:
-				if f.Command == rnode.CommandDetect && f.Value() == rnode.DetectReply {
-					return true
-				}
-			default:
-				return false
-			}
-		}
+		return accepts(b.answers, func(f rnode.Frame) bool {
+			return f.Command == rnode.CommandDetect && f.Value() == rnode.DetectReply
+		})
 	})
-}
-
-// read takes frames off the link until it ends.
-func (b *rnodeBoard) read() {
-	frames := kiss.NewDecoder(b.link)
-	for {
-		raw, err := frames.Next()
-		if err != nil {
-			b.fail(fmt.Errorf("%w: read: %w", ErrGone, err))
-			return
-		}
-		b.skipped.Store(frames.Skipped())
-		frame, err := rnode.Parse(raw)
-		if err != nil {
-			b.badFrames.Add(1)
-			continue
-		}
-		b.dispatch(frame)
-	}
 }
 
 // dispatch never blocks: the reader must go on whatever callers do.
@@ -106,12 +78,7 @@ func (b *rnodeBoard) dispatch(f rnode.Frame) {
 			b.fail(fmt.Errorf("%w: it restarted", ErrGone))
 		}
 	default:
-		select {
-		case b.answers <- f:
-			b.stir()
-		default: // a board that babbles answers to nothing
-			b.badFrames.Add(1)
-		}
+		offer(b.line, b.answers, f)
 	}
 }
 
@@ -129,38 +96,14 @@ func (b *rnodeBoard) heard(body []byte) {
 // watch asks an idle board now and then whether it still has its settings:
 // one behind a USB serial chip may restart without a word.
 func (b *rnodeBoard) watch() {
-	b.every(checkEvery, func(ctx context.Context) {
-		if !b.configured || b.settle(ctx) != nil {
-			return
-		}
-		if err := b.verify(ctx); err != nil {
-			b.fail(fmt.Errorf("%w: %w", ErrGone, err))
-		}
-	})
+	b.every(checkEvery, func(ctx context.Context) { b.check(ctx, b.settle, b.verify) })
 }
 
 // Configure implements Modem. The board chooses the preamble, which receivers
 // need not agree on; its sync word is always 0x12. Settings a board did not
 // take leave it unfit to send until the next Configure.
 func (b *rnodeBoard) Configure(ctx context.Context, r Radio) error {
-	err := rnodeFit(r)
-	if err == nil {
-		err = b.take(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	defer b.release()
-	if err := b.settle(ctx); err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	b.configured = false
-	b.radio = r
-	if err := b.apply(ctx); err != nil {
-		return fmt.Errorf("configure radio: %w", err)
-	}
-	b.configured = true
-	return nil
+	return b.configure(ctx, r, rnodeFit, b.settle, b.apply)
 }
 
 // rnodeFit checks what RNode firmware would get wrong without a word.

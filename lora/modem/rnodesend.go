@@ -40,16 +40,10 @@ func (b *rnodeBoard) Send(ctx context.Context, packet []byte) error {
 	if packet[0]&0x0F != 0 {
 		return fmt.Errorf("send packet: link byte %02x, but RNode firmware makes the low half 0", packet[0])
 	}
-	if err := b.take(ctx); err != nil {
+	if err := b.ready(ctx, b.settle); err != nil {
 		return fmt.Errorf("send packet: %w", err)
 	}
 	defer b.release()
-	if !b.configured {
-		return errors.New("send packet: radio is not configured")
-	}
-	if err := b.settle(ctx); err != nil {
-		return fmt.Errorf("send packet: wait for the one before: %w", err)
-	}
 	if err := b.room(ctx); err != nil {
 		return fmt.Errorf("send packet: %w", err)
 	}

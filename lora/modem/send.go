@@ -33,16 +33,10 @@ func (b *board) Send(ctx context.Context, packet []byte) error {
 	if len(packet) == 0 || len(packet) > MaxPacket {
 		return fmt.Errorf("send packet: %d bytes, want 1 to %d", len(packet), MaxPacket)
 	}
-	if err := b.take(ctx); err != nil {
+	if err := b.ready(ctx, b.settle); err != nil {
 		return fmt.Errorf("send packet: %w", err)
 	}
 	defer b.release()
-	if !b.configured {
-		return errors.New("send packet: radio is not configured")
-	}
-	if err := b.settle(ctx); err != nil {
-		return fmt.Errorf("send packet: wait for the one before: %w", err)
-	}
 	b.forget()
 	b.onAirUntil = time.Now().Add(sendLimit(b.radio, len(packet)))
 	if err := b.write(kiss.Data(packet).Append(nil)); err != nil {
