@@ -40,22 +40,7 @@ func TestOwn(t *testing.T) {
 		all[i] = byte(i)
 	}
 	for _, packet := range [][]byte{{0}, all, make([]byte, 255)} {
-		if err := m.Send(testContext(t), packet); err != nil {
-			t.Fatalf("Send(%d bytes): %v", len(packet), err)
-		}
-		select {
-		case got := <-sent:
-			if !bytes.Equal(got, packet) {
-				t.Errorf("board sent %x, want %x", got, packet)
-			}
-		default:
-			t.Error("Send returned before the packet was sent")
-		}
-		b.Deliver(packet, -101.5, -7.3)
-		got, err := m.Receive(testContext(t))
-		if err != nil || !bytes.Equal(got.Packet, packet) || got.RSSIdBm != -101.5 || got.SNRdB != -7.3 {
-			t.Errorf("Receive() = %+v, %v, want %x at -101.5 dBm, -7.3 dB", got, err, packet)
-		}
+		mustCarry(t, m, packet, sent, b.Deliver, -101.5, -7.3)
 	}
 	m.Close()
 	mustOpen(t, func() (Modem, error) { return openOwn(t, b, radio) })
@@ -173,21 +158,7 @@ func TestOwnUnplugged(t *testing.T) {
 
 // withOwn is withClock for a board with our own firmware.
 func withOwn(t *testing.T, onAir time.Duration, test func(t *testing.T, b *boardtest.Own, m *ownBoard)) {
-	synctest.Test(t, func(t *testing.T) {
-		host, far := net.Pipe()
-		b := boardtest.NewDetachedOwn(onAir, nil)
-		served := make(chan struct{})
-		go func() { b.Serve(far); close(served) }()
-		m, err := startOwn(t.Context(), "pipe", host)
-		if err != nil {
-			t.Fatalf("start: %v", err)
-		}
-		defer func() { m.Close(); far.Close(); <-served }()
-		if err := m.Configure(t.Context(), testRadio()); err != nil {
-			t.Fatalf("configure: %v", err)
-		}
-		test(t, b, m)
-	})
+	onPipe(t, func() *boardtest.Own { return boardtest.NewDetachedOwn(onAir, nil) }, startOwn, test)
 }
 
 // Answers that get lost cost time and no packet, and send none twice.

@@ -171,22 +171,11 @@ func TestRNodeUnplugged(t *testing.T) {
 
 // withRNode is withClock for a board with RNode firmware.
 func withRNode(t *testing.T, onAir time.Duration, how boardtest.RNodeBehaviour, test func(t *testing.T, b *boardtest.RNode, m *rnodeBoard)) {
-	synctest.Test(t, func(t *testing.T) {
-		host, far := net.Pipe()
+	onPipe(t, func() *boardtest.RNode {
 		b := boardtest.NewDetachedRNode(onAir, nil)
 		b.Behave(how)
-		served := make(chan struct{})
-		go func() { b.Serve(far); close(served) }()
-		m, err := startRNode(t.Context(), "pipe", host)
-		if err != nil {
-			t.Fatalf("start: %v", err)
-		}
-		defer func() { m.Close(); far.Close(); <-served }()
-		if err := m.Configure(t.Context(), testRadio()); err != nil {
-			t.Fatalf("configure: %v", err)
-		}
-		test(t, b, m)
-	})
+		return b
+	}, startRNode, test)
 }
 
 // The end of a transmission is seen wherever it falls between two reports and

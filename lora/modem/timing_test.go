@@ -18,21 +18,7 @@ import (
 // withClock runs a test with a board at a pipe and a clock of its own, which
 // jumps ahead while everybody waits. The modem is open and configured.
 func withClock(t *testing.T, test func(t *testing.T, b *boardtest.Board, m *board)) {
-	synctest.Test(t, func(t *testing.T) {
-		host, far := net.Pipe()
-		defer far.Close()
-		b := boardtest.NewDetached(t, nil)
-		go b.Serve(far)
-		m, err := start(t.Context(), "pipe", host)
-		if err != nil {
-			t.Fatalf("start: %v", err)
-		}
-		defer m.Close()
-		if err := m.Configure(t.Context(), testRadio()); err != nil {
-			t.Fatalf("configure: %v", err)
-		}
-		test(t, b, m)
-	})
+	onPipe(t, func() *boardtest.Board { return boardtest.NewDetached(t, nil) }, start, test)
 }
 
 // between checks how long something took.
