@@ -73,7 +73,7 @@ type Config struct {
 	MaxPeersPerTorrent int           //
 	UploadSlots        int           // per torrent
 	Speed              Speed         // of all torrents; what SetSpeed stored goes before it
-	BufferBytes        int64         // of pieces that wait for the disk
+	BufferBytes        int64         // of pieces that arrive or wait for the disk
 	CheckpointInterval time.Duration // at most this much knowledge is lost in a crash,
 	CheckpointBytes    int64         // and about this much payload fetched again
 	StopGrace          time.Duration // for the goodbyes to trackers
@@ -195,7 +195,7 @@ func New(cfg Config) (*Engine, error) {
 		pool:      piece.NewPool(cfg.BufferBytes / 2),
 		disk:      newWorkers(max(2, runtime.GOMAXPROCS(0))),
 		sync:      newWorkers(2),
-		gate:      newGate(cfg.BufferBytes/2, cfg.BufferBytes/4),
+		gate:      newGate(cfg.BufferBytes/8, cfg.BufferBytes/16),
 		dials:     newSemaphore(maxHalfOpen),
 		fallbacks: newSemaphore(maxHalfOpen),
 		announces: newSemaphore(maxAnnounces),
