@@ -57,9 +57,10 @@ type lane struct {
 }
 
 const (
-	floodEvery  = 3 // one attempt in so many floods, whatever ways are known
-	unknownHops = 7 // how far an attempt floods when no way is known
-	mostAsked   = 3 // times that a neighbour is asked again after one attempt
+	floodEvery  = 3   // one attempt in so many floods, whatever ways are known
+	unknownHops = 7   // how far an attempt floods when no way is known
+	mostAsked   = 3   // times that a neighbour is asked again after one attempt
+	calmShare   = 0.1 // of the channel, up to which it is
 )
 
 // Enqueue takes a message over. It fails with ErrFull, ErrDuplicate or
@@ -217,7 +218,10 @@ func (m *Mesh) underWay(f *forward, now time.Time) {
 	o := f.source
 	m.passedOn(o.ID)
 	l := m.lanes[o.To]
-	if o.long != nil || f.hops < 2 || o.asked >= mostAsked || l == nil || l.queue[0] != o || l.due.IsZero() {
+	if o.long != nil || f.hops < 2 || o.asked >= mostAsked || m.load.share(now) > calmShare {
+		return
+	}
+	if l == nil || l.queue[0] != o || l.due.IsZero() {
 		return
 	}
 	d := m.roundTrip(f.hops, now) << o.asked
