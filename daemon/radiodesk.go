@@ -22,6 +22,9 @@ import (
 // deskPatience bounds what one command may take.
 const deskPatience = time.Minute
 
+// maxAnswer is the longest answer in bytes: it fits a packet.
+const maxAnswer = 228
+
 // desk joins the two worlds: it obeys commands that come by radio, and tells
 // by radio what is complete.
 //
@@ -101,7 +104,7 @@ func (d *desk) tell(ctx context.Context, done event.TorrentCompleted) {
 }
 
 func (d *desk) send(ctx context.Context, to lora.Target, text string) {
-	if _, err := d.radio.Send(ctx, to, clip(text, d.radio.Status().MaxText)); err != nil {
+	if _, err := d.radio.Send(ctx, to, clip(text, min(d.radio.Status().MaxText, maxAnswer))); err != nil {
 		d.failed(fmt.Errorf("answer by radio: %w", err))
 	}
 }

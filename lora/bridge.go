@@ -29,6 +29,7 @@ import (
 	"lorrent/daemon/event"
 	"lorrent/lora/airtime"
 	"lorrent/lora/ether"
+	"lorrent/lora/fragment"
 	"lorrent/lora/keyring"
 	"lorrent/lora/mesh"
 	"lorrent/lora/modem"
@@ -66,6 +67,7 @@ type Bridge struct {
 	node    uint32
 	clock   airClock
 	maxText int
+	room    room
 
 	// open is radio.open, but for tests that pull the plug.
 	open func(context.Context) (modem.Modem, func(context.Context), error)
@@ -93,6 +95,7 @@ type Bridge struct {
 	announced [2]time.Time        // when ours was, the last two times
 	answer    time.Time           // when it has to be; zero when not
 	answerTo  uint32              // who asks; Broadcast: several do
+	assembler *fragment.Assembler
 
 	pending  []storage.Message             // stored, for run to hand to the mesh
 	reserved int                           // being stored by Send
@@ -145,7 +148,9 @@ func New(cfg Config) (*Bridge, error) {
 	}
 	b.radio.settings = b.cfg.Settings
 	b.open = b.radio.open
-	b.maxText = min(MaxText, b.plan.MaxPacket()-packet.RoutedOverhead)
+	b.room = roomOf(b.plan.MaxPacket())
+	b.maxText = max(b.room.whole, fragment.Longest(b.room.share))
+	b.assembler = fragment.NewAssembler(b.plan.TimeOnAir(b.room.share + fragmentOverhead))
 	b.mesh = mesh.New(mesh.Config{
 		NodeID: b.node, Epoch: epoch, Airtime: b.plan.TimeOnAir, Budget: b.budget, Opens: mesh.Opens,
 		FloorSNRdB: floorSNR(cfg.Settings.SpreadingFactor), MaxMessages: cfg.MaxQueued, Known: b.loadKnown(),
@@ -287,6 +292,9 @@ func (b *Bridge) setTimer(t *time.Timer) {
 	b.mu.Lock()
 	at, ok := b.mesh.Wake()
 	if other, due := b.nextAnnouncement(); due && (!ok || other.Before(at)) {
+		at, ok = other, true
+	}
+	if other, due := b.assembler.Wake(); due && (!ok || other.Before(at)) {
 		at, ok = other, true
 	}
 	b.mu.Unlock()

@@ -61,6 +61,9 @@ func (b *Bridge) deliver(d mesh.Deliver) []mesh.Action {
 	if d.Packet.Type == mesh.Card {
 		return b.deliverCard(&d.Packet)
 	}
+	if d.Packet.Fragment {
+		return b.deliverShare(d)
+	}
 	b.mu.Lock()
 	opened, err := b.openMessage(&d.Packet)
 	if err != nil {
@@ -76,10 +79,13 @@ func (b *Bridge) deliver(d mesh.Deliver) []mesh.Action {
 		return b.mesh.Stored(d.Packet.ID, b.clock.now())
 	}
 	b.mu.Unlock()
-	if opened.Port == packet.PortRead {
+	switch opened.Port {
+	case packet.PortRead:
 		return b.acceptRead(d, opened)
+	case packet.PortFragmentStatus:
+		return b.acceptStatus(d, opened)
 	}
-	return b.accept(d, opened)
+	return b.accept(d, opened, d.Packet.ID)
 }
 
 // openMessage opens a message and says whether it is of a kind that we know. The
@@ -93,22 +99,26 @@ func (b *Bridge) openMessage(p *mesh.Packet) (keyring.Opened, error) {
 	if err != nil {
 		return opened, err
 	}
-	known := opened.Port == packet.PortText || p.Type == mesh.Routed && (opened.Port == packet.PortPing || opened.Port == packet.PortRead)
-	if !known || p.Fragment {
-		return opened, fmt.Errorf("%w: port %d, fragment %v", packet.ErrForeign, opened.Port, p.Fragment)
+	switch {
+	case p.Fragment, opened.Port == packet.PortText:
+	case p.Type == mesh.Routed && (opened.Port == packet.PortPing || opened.Port == packet.PortRead || opened.Port == packet.PortFragmentStatus):
+	default:
+		return opened, fmt.Errorf("%w: port %d", packet.ErrForeign, opened.Port)
 	}
 	return opened, nil
 }
 
 // accept stores a text, publishes it, and only then lets the mesh acknowledge
 // it. The store knows texts from before a restart: those are acknowledged
-// again and published no more.
-func (b *Bridge) accept(d mesh.Deliver, opened keyring.Opened) []mesh.Action {
-	p := d.Packet
+// again and published no more. Of a message in fragments the ID is not that of the
+// packet, which brought the last of them.
+func (b *Bridge) accept(d mesh.Deliver, opened keyring.Opened, id packet.ID) []mesh.Action {
+	p, arrived := d.Packet, d.Packet.ID
+	p.ID = id
 	now := time.Now()
 	m := storage.Message{
 		ID: p.ID.String(), From: p.From, To: p.To, Channel: opened.Channel, Text: string(opened.Body), State: stateReceived,
-		CreatedAt: now, UpdatedAt: now, RSSIdBm: d.RSSIdBm, SNRdB: d.SNRdB,
+		CreatedAt: now, UpdatedAt: now, RSSIdBm: d.RSSIdBm, SNRdB: d.SNRdB, DataShares: int(opened.Data),
 	}
 	window, windows, err := b.window(p, opened)
 	if err == nil {
@@ -118,7 +128,7 @@ func (b *Bridge) accept(d mesh.Deliver, opened keyring.Opened) []mesh.Action {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil && !known {
-		b.mesh.StoreFailed(p.ID)
+		b.mesh.StoreFailed(arrived)
 		b.noteFailure(fmt.Errorf("store message %s: %w", m.ID, err))
 		return nil
 	}
@@ -136,7 +146,7 @@ func (b *Bridge) accept(d mesh.Deliver, opened keyring.Opened) []mesh.Action {
 			}
 		}
 	}
-	return b.mesh.Stored(p.ID, b.clock.now())
+	return b.mesh.Stored(arrived, b.clock.now())
 }
 
 // finite is v, or 0 when the modem did not say.

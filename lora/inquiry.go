@@ -115,7 +115,7 @@ func (b *Bridge) tick() []mesh.Action {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.clock.now()
-	actions := b.mesh.Tick(now)
+	actions := append(b.mesh.Tick(now), b.askForShares(now)...)
 	if wanted, due := b.announcement(now); due {
 		actions = append(actions, b.announce(wanted, now)...)
 	}

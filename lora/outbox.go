@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"lorrent/daemon/event"
+	"lorrent/lora/fragment"
 	"lorrent/lora/keyring"
 	"lorrent/lora/mesh"
 	"lorrent/lora/packet"
@@ -17,7 +18,7 @@ import (
 )
 
 // MaxText is the longest message, in bytes of UTF-8.
-const MaxText = packet.MaxRoutedBody
+const MaxText = fragment.MaxBody
 
 // Errors of Send.
 var (
@@ -47,14 +48,18 @@ func (b *Bridge) Send(ctx context.Context, target Target, text string) (storage.
 	if err := b.checkSend(to, text); err != nil {
 		return storage.Message{}, err
 	}
-	id, err := b.reserve(to)
+	layout, err := b.layout(to, len(text))
+	if err != nil {
+		return storage.Message{}, err
+	}
+	id, err := b.reserve(to, max(layout.Total, 1))
 	if err != nil {
 		return storage.Message{}, err
 	}
 	now := time.Now()
 	m := storage.Message{
 		ID: id.String(), From: b.node, To: to, Channel: target.Channel, Text: text, Outgoing: true, State: stateQueued,
-		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(b.cfg.MessageTTL),
+		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(b.cfg.MessageTTL), DataShares: layout.Data, Shares: layout.Total,
 	}
 	if to != Broadcast && !b.knows(to) {
 		m.Error = waitsForIdentity(to)
@@ -102,8 +107,9 @@ func (b *Bridge) checkSend(to uint32, text string) error {
 	return nil
 }
 
-// reserve takes an ID and a place in the queue.
-func (b *Bridge) reserve(to uint32) (packet.ID, error) {
+// reserve takes an ID, the first of as many as the message has packets, and a place
+// in the queue.
+func (b *Bridge) reserve(to uint32, packets int) (packet.ID, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.queued() >= b.cfg.MaxQueued {
@@ -113,7 +119,7 @@ func (b *Bridge) reserve(to uint32) (packet.ID, error) {
 	if to == Broadcast {
 		lane = packet.LaneFlood
 	}
-	id, err := b.counter.Next(lane, 1)
+	id, err := b.counter.Next(lane, packets)
 	if err != nil {
 		return packet.ID{}, err
 	}
@@ -195,6 +201,9 @@ func (b *Bridge) enqueueOne(m storage.Message) ([]mesh.Action, error) {
 // seal makes of a stored message what the mesh carries: the same bytes each time.
 // The caller holds mu.
 func (b *Bridge) seal(id packet.ID, m storage.Message) (mesh.Message, error) {
+	if m.Shares > 0 {
+		return b.sealShares(id, m)
+	}
 	payload := packet.Payload{Port: packet.PortText, Body: []byte(m.Text)}
 	if m.To == Broadcast {
 		return b.ring.SealChannel(id, m.Channel, payload)

@@ -36,6 +36,11 @@ type Message struct {
 	RSSIdBm   float64   `json:"rssiDBm,omitzero"` // of a received message
 	SNRdB     float64   `json:"snrDB,omitzero"`
 	Error     string    `json:"error,omitzero"`
+
+	// How a message too long for one packet is cut, which may never change: into so
+	// many shares of data, and these with parity (0 for a received one).
+	DataShares int `json:"dataShares,omitzero"`
+	Shares     int `json:"shares,omitzero"`
 }
 
 // pending reports whether the message belongs into the outbox. Nobody

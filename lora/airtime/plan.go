@@ -197,6 +197,11 @@ func (p *Plan) Budget() time.Duration {
 	return p.book(p.band).all.Budget()
 }
 
+// BudgetOf is what of Budget a class may use.
+func (p *Plan) BudgetOf(c Class) time.Duration {
+	return time.Duration(c.ceiling() * float64(p.Budget()))
+}
+
 // book returns the book of a band, which is begun with its first use.
 func (p *Plan) book(band int) *book {
 	if b := p.books[band]; b != nil {
