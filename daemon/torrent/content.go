@@ -152,6 +152,9 @@ func (s *session) unload() {
 	for _, a := range s.fetch.blocked {
 		a.Release()
 	}
+	for _, a := range s.fetch.sifting {
+		a.Release()
+	}
 	s.obstacle = ""
 	if err := s.content.disk.Close(); err != nil {
 		s.log.Warn().Err(err).Msg("close files")

@@ -22,6 +22,9 @@ type download struct {
 	writing int // pieces on their way to the disk
 	blame   blame
 
+	hunts   map[int]*hunt   // for the leaves of pieces on their way
+	sifting map[int]*sifted // wrong pieces that wait for their leaves
+
 	crossed []crossed // to be released at the next tick
 
 	blocked    []*arrival    // the disk refuses them
@@ -128,9 +131,11 @@ func (s *session) verified(b *arrival, right bool, blocks []hashtree.Hash, err e
 		if !s.draining {
 			s.fail(err)
 		}
-	case !right:
-		s.wrongPiece(b, blocks)
-		b.Release()
+	case err == nil && !right:
+		if !s.sift(b, blocks) {
+			s.wrongPiece(b, blocks)
+			b.Release()
+		}
 	case err != nil:
 		s.refusedByDisk(b, err)
 	default:
@@ -207,7 +212,6 @@ func (s *session) wrongPiece(b *arrival, blocks []hashtree.Hash) {
 				r.parole = true
 			}
 		}
-		s.askOthers(b.Index, contributors)
 	}
 	if !s.draining {
 		s.refillAll()
@@ -301,11 +305,12 @@ func (s *session) refill(r *remote) {
 	}
 	f.requests = f.requests[:0]
 	for _, b := range f.blocks {
-		if s.content.pieces[b.Piece] == nil {
-			s.askLeaves(r, int(b.Piece))
+		a := s.arrival(b.Piece)
+		if len(f.requests) == 0 || f.requests[len(f.requests)-1].Index != uint32(b.Piece) {
+			s.seekLeaves(r, a)
 		}
 		f.requests = append(f.requests, peer.Request{
-			Index: uint32(b.Piece), Begin: uint32(b.Begin), Length: uint32(b.Length), Piece: s.arrival(b.Piece).Buffer,
+			Index: uint32(b.Piece), Begin: uint32(b.Begin), Length: uint32(b.Length), Piece: a.Buffer,
 		})
 	}
 	r.conn.Request(f.requests)

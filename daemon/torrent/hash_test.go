@@ -23,8 +23,13 @@ type stage2 struct {
 // the engine has nothing.
 func newStage2(t testing.TB, format metainfo.Format) *stage2 {
 	t.Helper()
+	return newStage2Of(t, format, 128<<10, 20*(128<<10)+50_000)
+}
+
+func newStage2Of(t testing.TB, format metainfo.Format, pieceLength int64, size int) *stage2 {
+	t.Helper()
 	made, dir := t.TempDir(), t.TempDir()
-	torrent, info := makeFormat(t, made, format, 128<<10, nil, 20*(128<<10)+50_000)
+	torrent, info := makeFormat(t, made, format, pieceLength, nil, size)
 	data, err := os.ReadFile(filepath.Join(made, "payload"))
 	if err != nil {
 		t.Fatal(err)
@@ -257,11 +262,11 @@ func TestHashRequestsAreRefused(t *testing.T) {
 	// Pieces that are not there have no leaves to give.
 	empty := newStage2(t, metainfo.V2)
 	q := torrenttest.Dial(t, empty.addr(), torrenttest.Options{InfoHash: empty.info.V2.Short(), Pieces: empty.info.NumPieces(), V2: true})
-	leaf, ok := leafRequest(empty.info, 2)
-	if !ok {
+	leaves := leafRequests(empty.info, 2)
+	if len(leaves) != 1 {
 		t.Fatal("no request")
 	}
-	q.Say(peerwire.AppendHash(nil, peerwire.HashRequest, leaf.Bytes()))
+	q.Say(peerwire.AppendHash(nil, peerwire.HashRequest, leaves[0].Bytes()))
 	q.Expect(t, peerwire.HashReject)
 }
 

@@ -7,10 +7,11 @@ import (
 	"lorrent/daemon/torrent/hashtree"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/peerwire"
+	"lorrent/daemon/torrent/piece"
 )
 
 const (
-	maxLeafAsks     = 512 // pieces a peer may owe the leaves of
+	maxLeafAsks     = 512 // requests for leaves a peer may owe the answer of
 	maxLeafRefusals = 8   // in a row, after which a peer is not asked again
 	maxStrayHashes  = 64  // hash messages that nobody asked for before their sender is dropped
 )
@@ -23,44 +24,23 @@ type leafAsks struct {
 	stray    int
 }
 
-// askLeaves asks a peer for the leaves of a piece, if it may know them. The peer
-// answers before it sends a block that is asked for afterwards.
-func (s *session) askLeaves(r *remote, piece int) {
-	info := s.content.info
-	if !r.v2 || !info.IsV2() || r.leaves.refusals >= maxLeafRefusals || len(r.leaves.asked) >= maxLeafAsks || !r.has.Has(piece) {
-		return
-	}
-	q, ok := leafRequest(info, piece)
-	if !ok {
-		return
-	}
-	if _, twice := r.leaves.asked[q]; twice {
-		return
-	}
-	if r.leaves.asked == nil {
-		r.leaves.asked = make(map[hashtree.Request]int)
-	}
-	r.leaves.asked[q] = piece
-	r.sayHash(peerwire.HashRequest, q.Bytes())
-}
-
-// leafRequest asks for the leaves of a piece of several blocks whose own hash is
-// known: they need no other proof.
-func leafRequest(info *metainfo.Info, piece int) (q hashtree.Request, ok bool) {
+// leafRequests ask for the leaves of a piece of several blocks whose own hash is
+// known: up to that they are proved.
+func leafRequests(info *metainfo.Info, piece int) (list []hashtree.Request) {
 	t := info.PieceTree(piece)
-	length := 1 << t.Layer
-	return hashtree.Request{Root: t.File.Root, Index: uint32(t.Index * length), Length: uint32(length)},
-		t.Known && t.NumBlocks > 1 && length <= hashtree.MaxLength
-}
-
-// askOthers asks those who have not sent a bad piece for its leaves, to learn
-// who has.
-func (s *session) askOthers(piece int, contributors map[int32]bool) {
-	for id, r := range s.swarm.peers {
-		if !contributors[id] {
-			s.askLeaves(r, piece)
-		}
+	if !t.Known || t.NumBlocks < 2 {
+		return nil
 	}
+	length, proof := 1<<t.Layer, 0
+	if length > hashtree.MaxLength {
+		length, proof = hashtree.MaxLength, t.Layer-1
+	}
+	for first := 0; first < t.NumBlocks; first += length {
+		list = append(list, hashtree.Request{
+			Root: t.File.Root, Index: uint32(t.Index<<t.Layer + first), Length: uint32(length), Proof: uint32(proof),
+		})
+	}
+	return list
 }
 
 // hashMessage handles what a peer says about hash trees. It reports false when
@@ -86,13 +66,16 @@ func (s *session) hashMessage(r *remote, id peerwire.ID, payload []byte) bool {
 	return true
 }
 
-// leavesArrived takes an answer to askLeaves. It reports false when the peer was
-// dropped.
+// leavesArrived takes an answer to a request for leaves. It reports false when
+// the peer was dropped.
 func (s *session) leavesArrived(r *remote, q hashtree.Request, hashes []hashtree.Hash, refused bool) bool {
 	piece := r.leaves.asked[q]
 	delete(r.leaves.asked, q)
+	h := s.fetch.hunts[piece]
 	if refused {
 		r.leaves.refusals++
+		h.unanswered(r)
+		s.ask(h, nil)
 		return true
 	}
 	tree := s.content.info.PieceTree(piece)
@@ -105,18 +88,41 @@ func (s *session) leavesArrived(r *remote, q hashtree.Request, hashes []hashtree
 		return false
 	}
 	r.leaves.refusals = 0
-	leaves := hashes[:tree.NumBlocks]
-	if b := s.content.pieces[int32(piece)]; b != nil {
-		for _, w := range b.Expect(leaves) {
-			s.record.WastedBytes += int64(w.Length)
-			s.content.picker.Spoilt(blockOf(uint32(piece), uint32(w.Begin), uint32(w.Length)))
-			s.ban(s.swarm.addrs[w.From], wrongBlock(piece, w.Begin/peerwire.BlockSize))
-		}
+	first := int(q.Index) - tree.Index<<tree.Layer
+	leaves := hashes[:min(int(q.Length), tree.NumBlocks-first)]
+	if !h.found(q, first, leaves) {
+		return true
+	}
+	if a := s.content.pieces[int32(piece)]; a != nil {
+		h.told = a
+		s.spoilt(piece, a.Expect(first, leaves))
+	}
+	if h.left > 0 {
+		return true
+	}
+	if x := s.fetch.sifting[piece]; x != nil {
+		delete(s.fetch.sifting, piece)
+		s.reopen(x.arrival, x.blocks, h.leaves)
 	}
 	if s.fetch.blame.remembers(piece) {
-		s.banLiars(piece, leaves)
+		s.banLiars(piece, h.leaves)
 	}
 	return true
+}
+
+// spoilt takes wrong blocks back, and bans those who sent them.
+func (s *session) spoilt(index int, wrong []piece.Wrong) {
+	banned := make(map[int32]bool)
+	for _, w := range wrong {
+		s.record.WastedBytes += int64(w.Length)
+		s.content.picker.Spoilt(blockOf(uint32(index), uint32(w.Begin), uint32(w.Length)))
+	}
+	for _, w := range wrong {
+		if addr := s.swarm.addrs[w.From]; !banned[w.From] && addr.IsValid() {
+			banned[w.From] = true
+			s.ban(addr, wrongBlock(index, w.Begin/peerwire.BlockSize))
+		}
+	}
 }
 
 // banLiars bans whoever sent a block of a bad piece that is not the right one.

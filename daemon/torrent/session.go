@@ -245,6 +245,7 @@ func (s *session) tick(now time.Time) {
 	}
 	if s.phase == moving && !s.draining {
 		s.watchPeers(now)
+		s.huntTick(now)
 		s.superSeedTick(now)
 		s.retryWrites(now)
 		s.meet(now)

@@ -107,6 +107,16 @@ func (p *Picker) completed(part *partial) {
 	p.partialBytes -= part.size
 }
 
+// resume takes back that a piece lacks no blocks.
+func (p *Picker) resume(part *partial) {
+	if part.at >= 0 {
+		return
+	}
+	part.at = len(p.partials)
+	p.partials = append(p.partials, part)
+	p.partialBytes += part.size
+}
+
 // reopen lists a piece among those with free blocks.
 func (p *Picker) reopen(part *partial) {
 	if part.openAt < 0 {

@@ -620,3 +620,31 @@ func TestSpoilt(t *testing.T) {
 		t.Errorf("dropped %d times", dropped)
 	}
 }
+
+// A piece that waits for its verdict lacks the blocks that were wrong, and no
+// others, when that is known.
+func TestSpoiltOfACompletePiece(t *testing.T) {
+	p := New(Config{NumPieces: 2, PieceLength: 3 * BlockSize, TotalLength: 6 * BlockSize})
+	p.addSeeds(1, 2)
+	got := p.Pick(1, 3, Mode{}, nil)
+	for i, b := range got {
+		if _, complete := p.Received(1, b); complete != (i == 2) {
+			t.Fatalf("block %d: complete %v", i, complete)
+		}
+	}
+	p.Spoilt(got[1])
+	p.Spoilt(got[1])
+	if p.Partials() != 1 || p.PartialBytes() != 3*BlockSize {
+		t.Errorf("%d partials with %d bytes", p.Partials(), p.PartialBytes())
+	}
+	again := p.Pick(2, 1, Mode{}, nil)
+	if len(again) != 1 || again[0] != got[1] {
+		t.Fatalf("picked %+v, want %+v", again, got[1])
+	}
+	if ok, complete := p.Received(2, again[0]); !ok || !complete {
+		t.Error("not complete again")
+	}
+	if p.PieceVerified(int(got[0].Piece)); p.Left() != 3*BlockSize || p.Partials() != 0 {
+		t.Errorf("%d bytes left, %d partials", p.Left(), p.Partials())
+	}
+}

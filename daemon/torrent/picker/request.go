@@ -39,12 +39,14 @@ func (p *Picker) Received(id PeerID, b Block) (ok, pieceComplete bool) {
 }
 
 // Spoilt says that a block that was received is not the right one after all: it
-// is wanted again. Its piece is not complete.
+// is wanted again. Its piece may be complete and waiting for its verdict: it goes
+// on then.
 func (p *Picker) Spoilt(b Block) {
 	part, i := p.find(b)
-	if part == nil || part.at < 0 || !part.blocks[i].received {
+	if part == nil || !part.blocks[i].received {
 		return
 	}
+	p.resume(part)
 	bl := &part.blocks[i]
 	bl.received = false
 	part.received--

@@ -41,7 +41,7 @@ type Buffer struct {
 	extents []extent
 	blocks  []state
 	from    []int32
-	leaves  []hashtree.Hash // of the blocks, nil while they are not known
+	leaves  []hashtree.Hash // of the blocks, zero while they are not known; nil before the first
 	missing int             // blocks that have not arrived; negative once dropped
 }
 
@@ -106,24 +106,29 @@ type Wrong struct {
 	From          int32
 }
 
-// Expect says which hashes the blocks must have (BEP 52), one for each. Of those
-// that have arrived it returns the wrong ones, which are wanted again; those of a
-// complete piece, and of extents that were taken, are left to whoever has them.
-func (b *Buffer) Expect(leaves []hashtree.Hash) (wrong []Wrong) {
+// Expect says which hashes the blocks from number first on must have (BEP 52). Of
+// those that have arrived it returns the wrong ones, which are wanted again; those
+// of a complete piece, and of extents that were taken, are left to whoever has
+// them.
+func (b *Buffer) Expect(first int, leaves []hashtree.Hash) (wrong []Wrong) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(leaves) != len(b.blocks) {
+	if first < 0 || first+len(leaves) > len(b.blocks) {
 		return nil
 	}
-	b.leaves = leaves
+	if b.leaves == nil {
+		b.leaves = make([]hashtree.Hash, len(b.blocks))
+	}
+	copy(b.leaves[first:], leaves)
 	if b.missing <= 0 {
 		return nil
 	}
-	for n, state := range b.blocks {
+	for n := first; n < first+len(leaves); n++ {
+		state := b.blocks[n]
 		begin := n * peerwire.BlockSize
 		length := min(peerwire.BlockSize, b.size-begin)
 		e, at := b.extentOf(begin)
-		if state == arrived && !e.taken && hashtree.Leaf(e.data[at:at+length]) != leaves[n] {
+		if state == arrived && !e.taken && hashtree.Leaf(e.data[at:at+length]) != b.leaves[n] {
 			b.blocks[n] = wanted
 			e.missing++
 			b.missing++
@@ -133,18 +138,33 @@ func (b *Buffer) Expect(leaves []hashtree.Hash) (wrong []Wrong) {
 	return wrong
 }
 
-// Leaves returns what Expect was told, nil when it was not.
+// Leaves returns what Expect was told, nil while any block's hash is not known.
 func (b *Buffer) Leaves() []hashtree.Hash {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.leaves
+	for _, leaf := range b.leaves {
+		if leaf == (hashtree.Hash{}) {
+			return nil
+		}
+	}
+	return append([]hashtree.Hash(nil), b.leaves...)
+}
+
+// leaf is the hash that a block must have, zero when it is not known.
+func (b *Buffer) leaf(n int) hashtree.Hash {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.leaves == nil {
+		return hashtree.Hash{}
+	}
+	return b.leaves[n]
 }
 
 // Right reports whether the claimed block at begin, which has been read to its
 // place, is what is expected, if anything is.
 func (b *Buffer) Right(begin int, block []byte) bool {
-	leaves, n := b.Leaves(), begin/peerwire.BlockSize
-	return leaves == nil || hashtree.Leaf(block) == leaves[n]
+	leaf := b.leaf(begin / peerwire.BlockSize)
+	return leaf == hashtree.Hash{} || hashtree.Leaf(block) == leaf
 }
 
 // Deliver ends a claim: the block is in its place, sent by the peer from. It
@@ -202,6 +222,41 @@ func (b *Buffer) free(e *extent) {
 		b.pool.give(e.data)
 		e.data = nil
 	}
+}
+
+// Load is the memory of an extent of a complete piece, as it is or, where it was
+// given back, to be filled again.
+func (b *Buffer) Load(i int) (data []byte, fill bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := &b.extents[i]
+	if fill = e.data == nil; fill {
+		e.data = b.pool.take(b.ExtentSize(i))
+	}
+	return e.data, fill
+}
+
+// Reopen makes a complete piece one under construction again, because blocks of
+// it have other hashes, got, than they must have. Those are wanted again, and
+// returned; the extents with them have their memory (see Load), that of the
+// others may be gone. Whoever had the piece has it no longer.
+func (b *Buffer) Reopen(got, leaves []hashtree.Hash) (wrong []Wrong) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaves = append([]hashtree.Hash(nil), leaves...)
+	for n := range b.blocks {
+		if got[n] == leaves[n] {
+			continue
+		}
+		begin := n * peerwire.BlockSize
+		e, _ := b.extentOf(begin)
+		b.blocks[n] = wanted
+		e.missing++
+		e.taken = false
+		b.missing++
+		wrong = append(wrong, Wrong{Begin: begin, Length: min(peerwire.BlockSize, b.size-begin), From: b.from[n]})
+	}
+	return wrong
 }
 
 // Contributors lists who sent each block of the complete piece.

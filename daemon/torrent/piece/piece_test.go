@@ -169,7 +169,7 @@ func TestExtents(t *testing.T) {
 	if data := b.Take(0); len(data) != ExtentSize || data[3*block] != 3 || p.InUse() != ExtentSize {
 		t.Errorf("%d bytes taken, %d in use", len(data), p.InUse())
 	}
-	if wrong := b.Expect(make([]hashtree.Hash, blockCount(size))); wrong != nil {
+	if wrong := b.Expect(0, make([]hashtree.Hash, blockCount(size))); wrong != nil {
 		t.Error("blocks that were taken are wanted again")
 	}
 	b.Free(1) // was not taken
@@ -293,10 +293,10 @@ func TestExpect(t *testing.T) {
 	}
 	put(0, peerwire.BlockSize, false)
 	put(2*peerwire.BlockSize, 100, true)
-	if wrong := b.Expect(leaves[:2]); wrong != nil || b.Leaves() != nil {
+	if wrong := b.Expect(1, leaves); wrong != nil || b.Leaves() != nil {
 		t.Error("too few hashes were taken")
 	}
-	if wrong := b.Expect(leaves); len(wrong) != 1 || wrong[0] != (Wrong{2 * peerwire.BlockSize, 100, 3}) {
+	if wrong := b.Expect(0, leaves); len(wrong) != 1 || wrong[0] != (Wrong{2 * peerwire.BlockSize, 100, 3}) {
 		t.Errorf("wrong: %+v", wrong)
 	}
 	if b.Arrived(2*peerwire.BlockSize) || !b.Arrived(0) {
@@ -306,7 +306,84 @@ func TestExpect(t *testing.T) {
 	if !put(peerwire.BlockSize, peerwire.BlockSize, true) {
 		t.Error("not complete")
 	}
-	if wrong := b.Expect(leaves); wrong != nil {
+	if wrong := b.Expect(0, leaves); wrong != nil {
 		t.Errorf("of a complete piece: %+v", wrong)
+	}
+}
+
+// What is known of some blocks alone is used for those.
+func TestExpectPart(t *testing.T) {
+	data := make([]byte, 3*block)
+	for i := range data {
+		data[i] = byte(i*i>>3) + byte(i/block)
+	}
+	leaves := hashtree.Leaves(data)
+	b := NewPool(0).New(0, len(data))
+	b.Expect(1, leaves[1:2])
+	if b.Leaves() != nil || !b.Right(0, data[1:]) || b.Right(block, data[:block]) || !b.Right(block, data[block:2*block]) {
+		t.Error("one leaf is known")
+	}
+	if b.Expect(2, leaves[1:]); b.Leaves() != nil { // beyond the last block
+		t.Error("taken")
+	}
+}
+
+// A complete piece with wrong blocks is wanted for those alone.
+func TestReopen(t *testing.T) {
+	const size = ExtentSize + 2*block + 5
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i*i>>5) + byte(i/block)
+	}
+	leaves := hashtree.Leaves(data)
+	last := len(leaves) - 1
+	p := NewPool(size)
+	b := p.New(0, size)
+	put := func(n int, from int32, spoil byte) (complete bool) {
+		begin := n * block
+		length := min(block, size-begin)
+		dst, ok := b.Claim(begin, length)
+		if !ok {
+			t.Fatalf("block %d is not wanted", n)
+		}
+		copy(dst, data[begin:])
+		dst[0] ^= spoil
+		_, complete = b.Deliver(begin, from)
+		return complete
+	}
+	for n := range leaves {
+		spoil := byte(0)
+		if n == last {
+			spoil = 1
+		}
+		if put(n, int32(n), spoil) != (n == last) {
+			t.Fatal("completeness")
+		}
+	}
+	got := append(hashtree.Leaves(b.Take(0)), hashtree.Leaves(b.Take(1))...)
+	kept := append([]byte(nil), b.Take(1)...)
+	b.Free(0)
+	b.Free(1)
+	again, fill := b.Load(1)
+	if !fill || p.InUse() != 2*block+5 {
+		t.Errorf("fill %v, %d bytes in use", fill, p.InUse())
+	}
+	copy(again, kept)
+	wrong := b.Reopen(got, leaves)
+	if len(wrong) != 1 || wrong[0] != (Wrong{last * block, 5, int32(last)}) {
+		t.Fatalf("wrong %+v", wrong)
+	}
+	if _, ok := b.Claim(0, block); ok {
+		t.Error("a right block is wanted again")
+	}
+	if b.Right(last*block, kept[2*block:]) {
+		t.Error("its hash is not known")
+	}
+	if !put(last, 77, 0) || string(b.Take(1)) != string(data[ExtentSize:]) || b.Contributors()[last] != 77 {
+		t.Error("not complete, or not right")
+	}
+	b.Release()
+	if p.InUse() != 0 {
+		t.Errorf("%d bytes in use", p.InUse())
 	}
 }
