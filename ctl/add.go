@@ -24,6 +24,7 @@ type addOptions struct {
 	wait     bool
 	super    bool
 	quiet    bool
+	files    string
 	interval time.Duration
 	down, up rateFlag
 }
@@ -39,6 +40,7 @@ found among its peers: until then the state is "metadata". Adding a torrent that
 is there already changes nothing.`,
 		Example: "  lorrentctl add debian.torrent --wait\n" +
 			"  lorrentctl add 'magnet:?xt=urn:btih:…' --wait\n" +
+			"  lorrentctl add season.torrent --files 0,2,4-8\n" +
 			"  curl -s https://example.org/x.torrent | lorrentctl add - --dir /srv/iso",
 		Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -53,10 +55,12 @@ is there already changes nothing.`,
 	flags.BoolVar(&o.paused, "paused", false, "add, but do not start")
 	flags.BoolVar(&o.wait, "wait", false, "wait until everything is downloaded, with the progress on stderr")
 	flags.BoolVar(&o.super, "super-seed", false, "as the first seed, give every piece away once if possible (BEP 16)")
+	flags.StringVar(&o.files, "files", "", "download only these `FILES`, by their numbers, such as 0,2,4-8 (see: files); a magnet link may name some itself")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print info hashes only")
 	flags.Var(&o.down, "down-limit", "download limit of these torrents, such as 1MB")
 	flags.Var(&o.up, "up-limit", "upload limit of these torrents")
 	flags.DurationVar(&o.interval, "interval", 0, "time between progress lines (default 500ms on a terminal, else 5s)")
+	a.completeFlag(cmd, "files", rpc.AllFiles)
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }
@@ -86,7 +90,7 @@ func (a *app) add(ctx context.Context, c *rpc.Client, o addOptions, sources []st
 		if err != nil {
 			return nil, err
 		}
-		args.Dir, args.Paused, args.SuperSeed = dir, o.paused, o.super
+		args.Dir, args.Paused, args.SuperSeed, args.Files = dir, o.paused, o.super, o.files
 		args.DownloadLimit, args.UploadLimit = o.down.value(), o.up.value()
 		reply, err := c.TorrentAdd(ctx, args)
 		if err != nil {
@@ -184,9 +188,10 @@ func incomplete(t *rpc.Torrent) error {
 	return nil
 }
 
-// complete says that every byte of t is verified and written.
+// complete says that every byte that is wanted of t is verified and written.
 func complete(t *rpc.Torrent) bool {
-	return t.State == rpc.StateSeeding || t.State == rpc.StateStopped && t.TotalBytes > 0 && t.VerifiedBytes == t.TotalBytes
+	done, total := wantedOf(*t)
+	return t.State == rpc.StateSeeding || t.State == rpc.StateStopped && total > 0 && done == total
 }
 
 // waitComplete keeps torrents up to date until each is complete or cannot

@@ -115,7 +115,7 @@ func TestShowPlain(t *testing.T) {
 	r.want(t, exitOK, "name\t本の名前\nid\t"+hashBook+"\nstate\tseeding\ndone\t100.0%, 1000 B of 1000 B\neta\t-\n"+
 		"rates\t0 B/s down, 0 B/s up\npeers\t0, 0 seeds\ntransferred\t0 B down, 2.4 KiB up, 0 B wasted\nratio\t2.50\npieces\t1 of 16 KiB\n"+
 		"files\t2\nfolder\t/srv\nprivate\tno\nadded\t"+timeText(clock.Add(time.Hour))+"\ncompleted\t"+timeText(clock)+"\nno peers\ttracker: HTTP 502, DHT: 412 nodes, port: 51767, nobody has called yet\n"+
-		"\nDONE\tSIZE\tFILE\n50.0%\t2.0 KiB\ta/\uFFFDb\n100.0%\t0 B\tempty\n"+
+		"\n#\tDONE\tSIZE\tPRIORITY\tFILE\n0\t50.0%\t2.0 KiB\thigh\ta/\uFFFDb\n2\t100.0%\t0 B\tskip\tempty\n"+
 		"\nADDRESS\tFROM\tOVER\tENCRYPTION\tDONE\tDOWN\tUP\tREQUESTS\tFLAGS\tCLIENT\n10.0.0.1:51413\tincoming\tutp\thandshake\t50.0%\t2.0 KiB/s\t-\t5\tdUI\tEvil\uFFFD 1.0\n"+
 		"\nTIER\tSTATE\tSEEDERS\tLEECHERS\tPEERS\tNEXT\tURL\tMESSAGE\n0\terror\t-\t3\t0\t-\thttp://t/announce\trefused\uFFFD[0m\n"+
 		"\nSTATE\tDOWN\tRECEIVED\tMISSING\tRETRY\tURL\tMESSAGE\nbanned\t-\t2.0 KiB\t1\t-\thttp://w/\tsent piece 3 with a wrong hash\uFFFD[0m\n"+

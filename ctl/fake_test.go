@@ -254,6 +254,15 @@ func (d *fakeDaemon) answer(r *http.Request, method string, params json.RawMessa
 			d.torrents[i].UploadLimit = *args.UploadLimit
 		}
 		return d.torrents[i], nil
+	case "Torrent.SetFiles":
+		i, failed := d.resolve(params)
+		if failed != nil {
+			return nil, failed
+		}
+		if decodeParams[rpc.TorrentSetFilesArgs](d, params).Skip == "x" {
+			return nil, &rpc.Error{Code: rpc.CodeInvalid, Message: `skip: files "x"`, Data: rpc.ErrorData{Kind: rpc.KindInvalid}}
+		}
+		return d.torrents[i], nil
 	case "Daemon.Limits":
 		return d.limits, nil
 	case "Daemon.SetLimits":
@@ -342,7 +351,7 @@ func (d *fakeDaemon) get(params json.RawMessage) (any, *rpc.Error) {
 	args := decodeParams[rpc.TorrentGetArgs](d, params)
 	detail := rpc.TorrentDetail{Torrent: d.torrents[i]}
 	if args.Files {
-		detail.Files = []rpc.File{{Path: "a/\x1bb", Length: 2048, VerifiedBytes: 1024}, {Path: "empty"}}
+		detail.Files = []rpc.File{{Path: "a/\x1bb", Length: 2048, VerifiedBytes: 1024, Priority: "high"}, {Index: 2, Path: "empty", Priority: "skip"}}
 	}
 	if args.Peers {
 		detail.PeerList = []rpc.Peer{{Address: "10.0.0.1:51413", Client: "Evil\x07 1.0", Direction: "in", Source: "incoming", Transport: "utp", Encryption: "handshake", Progress: 0.5,

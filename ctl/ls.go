@@ -59,10 +59,11 @@ func orderNames() []string {
 }
 
 func fraction(t rpc.Torrent) float64 {
-	if t.TotalBytes <= 0 {
+	done, total := wantedOf(t)
+	if total <= 0 {
 		return 0
 	}
-	return float64(t.VerifiedBytes) / float64(t.TotalBytes)
+	return float64(done) / float64(total)
 }
 
 func (a *app) lsCommand() *cobra.Command {
@@ -139,7 +140,7 @@ func (o *output) torrentTable(torrents []rpc.Torrent) *table {
 		{"UP", true}, {"PEERS", true}, {"ETA", true}, {title: "NAME"},
 	}}
 	for _, r := range torrents {
-		done := percentText(r.VerifiedBytes, r.TotalBytes)
+		done := wantedPercent(r)
 		if r.State == rpc.StateChecking && r.CheckedBytes >= 0 {
 			done = percentText(r.CheckedBytes, r.TotalBytes)
 		}

@@ -80,8 +80,9 @@ func sum(torrents []*rpc.Torrent) totals {
 	s := totals{eta: -1}
 	complete := 0
 	for _, t := range torrents {
-		s.total += t.TotalBytes
-		s.verified += t.VerifiedBytes
+		done, total := wantedOf(*t)
+		s.total += total
+		s.verified += done
 		s.down += t.DownloadRate
 		s.peers += t.Peers
 		if t.State == rpc.StateSeeding {
@@ -91,7 +92,7 @@ func sum(torrents []*rpc.Torrent) totals {
 	if len(torrents) == 1 {
 		s.label, s.state, s.eta = torrents[0].Name, torrents[0].State, torrents[0].ETASeconds
 		if s.state == rpc.StateChecking && torrents[0].CheckedBytes >= 0 {
-			s.verified = torrents[0].CheckedBytes
+			s.verified, s.total = torrents[0].CheckedBytes, torrents[0].TotalBytes
 		}
 		return s
 	}

@@ -109,7 +109,7 @@ text in a pipe, and the result of the RPC call with --json.`,
 	}
 	group("torrent", a.addCommand(), a.lsCommand(), a.showCommand())
 	group("torrent", a.controlCommands()...)
-	group("torrent", a.rmCommand(), a.limitsCommand())
+	group("torrent", a.rmCommand(), a.filesCommand(), a.limitsCommand())
 	group("lora", a.sendCommand(), a.chatCommand(), a.inboxCommand(), a.nodesCommand(), a.loraCommand())
 	group("daemon", a.statusCommand(), a.watchCommand(), a.healthCommand(), a.shutdownCommand(), a.versionCommand())
 	root.AddCommand(a.completionCommand(), exitCodesTopic())

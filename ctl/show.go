@@ -96,7 +96,11 @@ func (o *output) summary(t rpc.Torrent) *pairs {
 	if t.Error != "" {
 		p.add("error", cell{t.Error, red})
 	}
-	p.add("done", text("%s, %s of %s", percentText(t.VerifiedBytes, t.TotalBytes), bytesText(t.VerifiedBytes), bytesText(t.TotalBytes)))
+	done, wanted := wantedOf(t)
+	p.add("done", text("%s, %s of %s", percentText(done, wanted), bytesText(done), bytesText(wanted)))
+	if wanted != t.TotalBytes {
+		p.add("in all", text("%s of %s", bytesText(t.VerifiedBytes), bytesText(t.TotalBytes)))
+	}
 	if t.CheckedBytes >= 0 {
 		p.add("checked", text("%s", percentText(t.CheckedBytes, t.TotalBytes)))
 	}
@@ -139,18 +143,6 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
-}
-
-func fileTable(files []rpc.File) *table {
-	t := &table{columns: []column{{"DONE", true}, {"SIZE", true}, {title: "FILE"}}}
-	for _, f := range files {
-		done := percentText(f.VerifiedBytes, f.Length)
-		if f.Length == 0 {
-			done = "100.0%"
-		}
-		t.add(text("%s", done), text("%s", bytesText(f.Length)), text("%s", f.Path))
-	}
-	return t
 }
 
 func peerTable(peers []rpc.Peer) *table {

@@ -161,8 +161,8 @@ func (d *desk) list() string {
 	var lines []string
 	for _, t := range torrents {
 		percent := 0
-		if t.TotalBytes > 0 {
-			percent = int(100 * t.VerifiedBytes / t.TotalBytes)
+		if t.WantedBytes > 0 {
+			percent = int(100 * t.WantedVerifiedBytes / t.WantedBytes)
 		}
 		lines = append(lines, fmt.Sprintf("%.8s %s %d%% %s", t.InfoHash, t.State, percent, clip(t.Name, 30)))
 	}

@@ -23,7 +23,7 @@ type deskFake struct {
 var deskHash = metainfo.Hash{0xab, 0xcd, 0xef}
 
 func (f *deskFake) List() []torrent.Status {
-	return []torrent.Status{{InfoHash: deskHash, Name: strings.Repeat("ä", 40), State: torrent.Downloading, TotalBytes: 200, VerifiedBytes: 90}}
+	return []torrent.Status{{InfoHash: deskHash, Name: strings.Repeat("ä", 40), State: torrent.Downloading, TotalBytes: 1000, VerifiedBytes: 500, WantedBytes: 200, WantedVerifiedBytes: 90}}
 }
 func (f *deskFake) Stats() torrent.Stats {
 	return torrent.Stats{Torrents: 1, ByState: map[torrent.State]int{torrent.Downloading: 1}, DownloadRate: 2048}

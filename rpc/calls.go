@@ -51,6 +51,11 @@ func (c *Client) TorrentSetLimits(ctx context.Context, args TorrentSetLimitsArgs
 	return call[Torrent](ctx, c, "Torrent.SetLimits", args)
 }
 
+// TorrentSetFiles changes which files of a torrent are wanted.
+func (c *Client) TorrentSetFiles(ctx context.Context, args TorrentSetFilesArgs) (Torrent, error) {
+	return call[Torrent](ctx, c, "Torrent.SetFiles", args)
+}
+
 // MessageSend stores a message and queues it for the radio.
 func (c *Client) MessageSend(ctx context.Context, args MessageSendArgs) (MessageReply, error) {
 	return call[MessageReply](ctx, c, "Message.Send", args)

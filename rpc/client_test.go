@@ -246,7 +246,7 @@ func TestCalls(t *testing.T) {
 			t.Errorf("%s calls %s with %s, want %s", m.Name, d.method, d.params, params)
 		}
 	}
-	if calls != 33 {
+	if calls != 34 {
 		t.Errorf("%d calls", calls)
 	}
 }

@@ -15,14 +15,18 @@ const (
 
 // Torrent is one torrent, as every reply shows it.
 type Torrent struct {
-	InfoHash        string     `json:"infoHash"`   // 40 lower-case hex digits, the id: v1, or those that v2 begins with
-	InfoHashV1      string     `json:"infoHashV1"` // "" in a torrent that is v2 only
-	InfoHashV2      string     `json:"infoHashV2"` // 64 lower-case hex digits, "" in a torrent that is v1 only
-	Name            string     `json:"name"`
-	State           string     `json:"state"`
-	TotalBytes      int64      `json:"totalBytes"`
-	VerifiedBytes   int64      `json:"verifiedBytes"` // hashed right and written
-	CheckedBytes    int64      `json:"checkedBytes"`  // progress of a recheck, -1 outside one
+	InfoHash      string `json:"infoHash"`   // 40 lower-case hex digits, the id: v1, or those that v2 begins with
+	InfoHashV1    string `json:"infoHashV1"` // "" in a torrent that is v2 only
+	InfoHashV2    string `json:"infoHashV2"` // 64 lower-case hex digits, "" in a torrent that is v1 only
+	Name          string `json:"name"`
+	State         string `json:"state"`
+	TotalBytes    int64  `json:"totalBytes"`
+	VerifiedBytes int64  `json:"verifiedBytes"` // hashed right and written
+
+	WantedBytes         int64 `json:"wantedBytes"`         // in the pieces that hold a part of a wanted file
+	WantedVerifiedBytes int64 `json:"wantedVerifiedBytes"` // of them: progress is this of WantedBytes
+
+	CheckedBytes    int64      `json:"checkedBytes"` // progress of a recheck, -1 outside one
 	DownloadRate    int64      `json:"downloadRate"`
 	UploadRate      int64      `json:"uploadRate"`
 	DownloadedBytes int64      `json:"downloadedBytes"` // payload received, ever
@@ -55,6 +59,8 @@ type TorrentAddArgs struct {
 	UploadLimit   int64 `json:"uploadLimit,omitempty"`
 
 	SuperSeed bool `json:"superSeed,omitempty"` // as its first seed, give every piece away once if possible
+
+	Files string `json:"files,omitempty"` // to download, by their positions from 0: "0,2,4-8"; "all"; when empty what a magnet link says (so), or all
 }
 
 // TorrentAddReply is the torrent, new or already known.
@@ -89,6 +95,28 @@ type TorrentGetArgs struct {
 	Pieces   bool   `json:"pieces,omitempty"`
 }
 
+// Priorities of a file.
+const (
+	PrioritySkip   = "skip" // it is not wanted
+	PriorityLow    = "low"
+	PriorityNormal = "normal"
+	PriorityHigh   = "high"
+)
+
+// AllFiles names every file of a torrent.
+const AllFiles = "all"
+
+// TorrentSetFilesArgs changes which files of a torrent are wanted. Each member
+// names some by their positions, as "0,2,4-8", or is "all".
+type TorrentSetFilesArgs struct {
+	ID     string `json:"id"`
+	Only   string `json:"only,omitempty"` // and no others; those that were not wanted get the priority normal
+	Skip   string `json:"skip,omitempty"` // what is there of them stays
+	Low    string `json:"low,omitempty"`
+	Normal string `json:"normal,omitempty"`
+	High   string `json:"high,omitempty"`
+}
+
 // TorrentDetail is a torrent with the lists that were asked for; the others
 // are null.
 type TorrentDetail struct {
@@ -111,9 +139,11 @@ type Finding struct {
 
 // File is one file of a torrent. Path is relative to Dir, "/" between names.
 type File struct {
+	Index         int    `json:"index"` // its position in the torrent, from 0; padding, which is left out, counts
 	Path          string `json:"path"`
 	Length        int64  `json:"length"`
 	VerifiedBytes int64  `json:"verifiedBytes"`
+	Priority      string `json:"priority"` // "skip", "low", "normal" or "high"
 }
 
 // Peer is one connection.

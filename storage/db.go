@@ -13,10 +13,10 @@
 //   - Functions given to UpdateTorrent and UpdateMessage run inside the write
 //     transaction: they compute, and must not call the DB.
 //
-// Buckets, version 3 (integers in keys are big-endian, so that keys sort):
+// Buckets, version 4 (integers in keys are big-endian, so that keys sort):
 //
 //	meta        version → decimal, running → when the process that has not closed it started
-//	torrents    info hash → JSON of Torrent
+//	torrents    info hash → JSON of Torrent; version 4: which of its files are wanted
 //	infos       info hash → info dict, verbatim
 //	layers      info hash → piece layers of v2 torrents, hashes one after the other; version 2
 //	resume      info hash → see encodeResume

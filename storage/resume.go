@@ -25,6 +25,8 @@ type Resume struct {
 
 	VerifiedBytes, DownloadedBytes, UploadedBytes, WastedBytes int64
 
+	SkippedVerifiedBytes int64 // of VerifiedBytes, in pieces that are not wanted
+
 	CompletedAt time.Time
 }
 
@@ -69,6 +71,7 @@ const (
 
 	flagWriting   = 1 << 0
 	flagCompleted = 1 << 1
+	flagSkipped   = 1 << 2 // since version 4 of the schema
 
 	minStampBytes = 3 // of an encoded FileStamp
 	checksumBytes = 4
@@ -76,7 +79,8 @@ const (
 
 // encodeResume lays the record out: bitfield length and bytes; number of files
 // and for each whether it exists, its size and how its time differs from the
-// one before; verified, downloaded, uploaded, wasted; completion time if flagged.
+// one before; verified, downloaded, uploaded, wasted; completion time if flagged;
+// verified in pieces that are not wanted, if flagged.
 func encodeResume(hash [20]byte, r *Resume) []byte {
 	b := make([]byte, 0, 64+len(r.Bitfield)+12*len(r.Files))
 	var flags byte
@@ -85,6 +89,9 @@ func encodeResume(hash [20]byte, r *Resume) []byte {
 	}
 	if !r.CompletedAt.IsZero() {
 		flags |= flagCompleted
+	}
+	if r.SkippedVerifiedBytes != 0 {
+		flags |= flagSkipped
 	}
 	b = append(b, resumeVersion, flags)
 	b = binary.AppendUvarint(b, uint64(len(r.Bitfield)))
@@ -106,6 +113,9 @@ func encodeResume(hash [20]byte, r *Resume) []byte {
 	}
 	if flags&flagCompleted != 0 {
 		b = binary.AppendVarint(b, r.CompletedAt.UnixNano())
+	}
+	if flags&flagSkipped != 0 {
+		b = binary.AppendVarint(b, r.SkippedVerifiedBytes)
 	}
 	return binary.BigEndian.AppendUint32(b, resumeChecksum(hash, b))
 }
@@ -147,7 +157,7 @@ type reader struct {
 
 func (d *reader) resume() (r Resume) {
 	flags := d.byte()
-	if flags&^(flagWriting|flagCompleted) != 0 {
+	if flags&^(flagWriting|flagCompleted|flagSkipped) != 0 {
 		d.fail("unknown flags %#x", flags)
 	}
 	r.Writing = flags&flagWriting != 0
@@ -169,6 +179,9 @@ func (d *reader) resume() (r Resume) {
 	r.UploadedBytes, r.WastedBytes = d.varint(), d.varint()
 	if flags&flagCompleted != 0 {
 		r.CompletedAt = time.Unix(0, d.varint())
+	}
+	if flags&flagSkipped != 0 {
+		r.SkippedVerifiedBytes = d.varint()
 	}
 	return r
 }

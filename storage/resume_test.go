@@ -23,6 +23,7 @@ func TestResumeGolden(t *testing.T) {
 			Files:         []FileStamp{{Size: 1, ModTime: 1000, Exists: true}, {Size: 0, ModTime: 999}, {Size: 300, ModTime: math.MinInt64, Exists: true}},
 			VerifiedBytes: 1, DownloadedBytes: 2, UploadedBytes: 3, WastedBytes: 64, CompletedAt: time.Unix(0, 5),
 		}, "0103" + "02ff80" + "03" + "0102d00f" + "000001" + "01d804" + "b2f0ffffffffffffff01" + "02040680010a" + "ce88c181"},
+		{"files skipped", Resume{SkippedVerifiedBytes: 300}, "0104" + "00" + "00" + "00000000" + "d804" + "8038d6af"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := encodeResume(hash, &c.resume)
@@ -62,7 +63,8 @@ func TestResumeRefusesAllButItself(t *testing.T) {
 // Records that are wrong although their checksum is right.
 func TestResumeRefusesNonsense(t *testing.T) {
 	for _, c := range []struct{ name, body string }{
-		{"unknown flag", "0104000000000000"},
+		{"unknown flag", "0108000000000000"},
+		{"nothing skipped", "0104000000000000"},
 		{"bitfield longer than the record", "0100ffffffff0f00"},
 		{"bitfield length over 64 bits", "0100ffffffffffffffffffff01"},
 		{"more files than bytes", "010000" + "ffffffffffffffff7f" + "0000"},

@@ -33,6 +33,45 @@ func old(t *testing.T) string {
 	return path
 }
 
+// What a torrent's choice of files is made of is kept, through every way of
+// writing its record.
+func TestSelectionIsStored(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sample(7)
+	want.Files, want.SkippedBytes = "0=skip,2-999999=skip", 0
+	if err := db.AddTorrent(want, Metadata{}, Resume{}); err != nil {
+		t.Fatal(err)
+	}
+	chosen := func(r *Torrent) { r.NumPieces, r.Files, r.SkippedBytes = 3, "0=skip", 123 }
+	if err := db.SetInfo(want.InfoHash, Metadata{Info: []byte("d4:name1:ae")}, Resume{}, chosen); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.SaveResume(want.InfoHash, Resume{Bitfield: []byte{0xc0}, VerifiedBytes: 50, SkippedVerifiedBytes: 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = Open(path); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	list, problems := db.Torrents()
+	if len(list) != 1 || len(problems) > 0 {
+		t.Fatalf("%d torrents, %v", len(list), problems)
+	}
+	if got := list[0]; got.Files != "0=skip" || got.SkippedBytes != 123 || got.VerifiedBytes != 50 || got.SkippedVerifiedBytes != 20 {
+		t.Errorf("%+v", got)
+	}
+	if r, err := db.Resume(want.InfoHash); err != nil || r.SkippedVerifiedBytes != 20 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // A hybrid torrent that was stored as a v1 one is known by both hashes; nothing
 // else about any torrent changes.
 func TestMigrationToV2(t *testing.T) {

@@ -35,11 +35,18 @@ type Torrent struct {
 
 	SuperSeed bool `json:"superSeed,omitzero"` // BEP 16
 
+	// Which files are wanted, as package selection writes it, "" for all; and the
+	// payload in pieces that are not. Version 4.
+	Files        string `json:"files,omitzero"`
+	SkippedBytes int64  `json:"skippedBytes,omitzero"`
+
 	// Kept in step with the resume record by SaveResume.
 	VerifiedBytes   int64 `json:"verifiedBytes,omitzero"`
 	DownloadedBytes int64 `json:"downloadedBytes,omitzero"`
 	UploadedBytes   int64 `json:"uploadedBytes,omitzero"`
 	WastedBytes     int64 `json:"wastedBytes,omitzero"`
+
+	SkippedVerifiedBytes int64 `json:"skippedVerifiedBytes,omitzero"` // of VerifiedBytes, in pieces that are not wanted
 }
 
 // follow takes over what the resume record says. A completion time stays until
@@ -47,6 +54,7 @@ type Torrent struct {
 func (t *Torrent) follow(r *Resume) {
 	t.VerifiedBytes, t.DownloadedBytes = r.VerifiedBytes, r.DownloadedBytes
 	t.UploadedBytes, t.WastedBytes = r.UploadedBytes, r.WastedBytes
+	t.SkippedVerifiedBytes = r.SkippedVerifiedBytes
 	if !r.CompletedAt.IsZero() {
 		t.CompletedAt = r.CompletedAt
 	}

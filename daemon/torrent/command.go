@@ -23,6 +23,10 @@ type AddOptions struct {
 	Limits Limits
 
 	SuperSeed bool // give every piece away once, until there is another seed (BEP 16)
+
+	// Files names those to download by their positions, as "0,2,4-8", or is
+	// AllFiles. Empty is what a magnet link says (so=), and without that all.
+	Files string
 }
 
 // AmbiguousError says that a prefix names several torrents.
@@ -50,6 +54,9 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 		return s, false, ErrClosed
 	}
 	record := newRecord(m, o, e.cfg.DownloadDir)
+	if err := chooseFiles(&record, m.Info, o.Files, nil); err != nil {
+		return s, false, err
+	}
 	hashes := identityOf(&record).hashes()
 	t, err := e.reserve(ctx, hashes...)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/picker"
+	"lorrent/daemon/torrent/selection"
 	"lorrent/storage"
 	"lorrent/storage/disk"
 )
@@ -16,8 +17,11 @@ import (
 type content struct {
 	info   *metainfo.Info
 	disk   *disk.Torrent
+	plan   *selection.Plan // which of its files are wanted
 	picker *picker.Picker
-	pieces map[int32]*arrival // being filled
+
+	allocated *selection.Plan    // what space was last set aside for
+	pieces    map[int32]*arrival // being filled
 
 	leaving map[int32]*arrival // given up while a worker wrote them
 
@@ -33,6 +37,7 @@ type opened struct {
 	info   *metainfo.Info
 	disk   *disk.Torrent
 	resume storage.Resume
+	plan   *selection.Plan
 	trust
 }
 
@@ -112,15 +117,20 @@ func (s *session) opened(o opened, err error) {
 	s.phase, s.t.looked = resting, true
 	looking := s.looking
 	s.looking = false
+	if err == nil && !s.draining {
+		redescribe(&s.record, o.info)
+		if o.plan, err = settle(&s.record, o.info); err != nil {
+			o.disk.Close()
+		}
+	}
 	switch {
 	case s.draining:
 		if err == nil {
 			o.disk.Close()
 		}
 		return
-	case err == nil && looking && o.have.All() && len(s.waiting) == 0:
+	case err == nil && looking && o.check.None() && o.plan.Complete(o.have) && !s.unallocated && len(s.waiting) == 0:
 		o.disk.Close() // all is well
-		redescribe(&s.record, o.info)
 		s.announceTick(time.Now())
 		return
 	case errors.Is(err, disk.ErrRootMissing):
@@ -130,8 +140,7 @@ func (s *session) opened(o opened, err error) {
 		s.fail(err)
 		return
 	}
-	s.content = &content{info: o.info, disk: o.disk, pieces: make(map[int32]*arrival), leaving: make(map[int32]*arrival), trees: newTrees(o.info), rechecked: o.full}
-	redescribe(&s.record, o.info)
+	s.content = &content{info: o.info, disk: o.disk, plan: o.plan, pieces: make(map[int32]*arrival), leaving: make(map[int32]*arrival), trees: newTrees(o.info), rechecked: o.full}
 	s.resume.load(o.resume)
 	s.startCheck(o.have, o.check)
 }
@@ -174,27 +183,36 @@ func (s *session) checked(have *bitfield.Bitfield) {
 		TotalLength:     c.info.TotalLength,
 		PieceSize:       c.info.PayloadSize,
 		Have:            have,
+		Priority:        c.priority,
 		MaxPartialBytes: s.e.cfg.BufferBytes / 2,
 		Rand:            s.rnd,
 		Dropped:         func(piece int) { c.giveUp(int32(piece)) },
 	})
-	s.record.VerifiedBytes = c.info.NumBytes - c.picker.Left()
+	s.count()
 	if s.record.Stopped {
 		s.drain() // it was only to be checked
 		return
 	}
-	if c.picker.Left() == 0 {
+	if c.picker.Left() == 0 && !s.unallocated {
 		s.move()
 		return
 	}
+	s.prepare()
+}
+
+// prepare sets space aside.
+func (s *session) prepare() {
+	c := s.content
 	s.phase = preparing
 	// The record says that files may change before the first one does.
 	s.resume.writing = true
 	r := s.resumeRecord(true)
+	plan := c.plan
+	c.allocated = plan
 	s.spawn(func() func() {
 		err := s.e.cfg.Store.SaveResume(s.t.hash, r)
 		if err == nil {
-			err = c.disk.Allocate()
+			err = c.allocate(plan)
 		}
 		return func() { s.prepared(err) }
 	})
@@ -209,6 +227,11 @@ func (s *session) prepared(err error) {
 		s.fail(fmt.Errorf("set space aside in %s: %w", s.record.Dir, err))
 		return
 	}
+	if s.content.allocated != s.content.plan { // the user changed it meanwhile
+		s.prepare()
+		return
+	}
+	s.unallocated = err != nil
 	if err != nil { // what is there can be seeded meanwhile
 		s.fetch.unprepared = true
 		s.stall(err)

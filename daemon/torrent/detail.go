@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path"
 	"time"
 
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/selection"
 )
 
 // status is the torrent as it is now.
@@ -32,7 +32,7 @@ func (s *session) status() Status {
 		st.DownloadRate += r.downRate
 		st.UploadRate += r.upRate
 	}
-	left := st.TotalBytes - st.VerifiedBytes
+	left := st.WantedBytes - st.WantedVerifiedBytes
 	switch {
 	case s.unknown():
 		st.ETASeconds = -1
@@ -95,8 +95,9 @@ func (e *Engine) Get(ctx context.Context, h metainfo.Hash) (Detail, error) {
 	var d Detail
 	var info *metainfo.Info
 	var have *bitfield.Bitfield
+	var files string
 	err := t.call(ctx, func(s *session) error {
-		d = s.detail()
+		d, files = s.detail(), s.record.Files
 		if s.content != nil {
 			info = s.content.info
 			if s.content.picker != nil {
@@ -120,8 +121,9 @@ func (e *Engine) Get(ctx context.Context, h metainfo.Hash) (Detail, error) {
 		have = e.storedBits(h, info.NumPieces())
 	}
 	d.Pieces = have.Wire()
-	d.Files = fileStatus(info, have)
-	return d, nil
+	chosen, err := selection.Parse(files)
+	d.Files = fileStatus(info, have, chosen.Files(len(info.Files)))
+	return d, err
 }
 
 func (e *Engine) storedInfo(h metainfo.Hash) (*metainfo.Info, error) {
@@ -208,25 +210,6 @@ func (r *remote) status() PeerStatus {
 		p.Progress = float64(r.has.Count()) / float64(n)
 	}
 	return p
-}
-
-// fileStatus counts the verified bytes of each file.
-func fileStatus(info *metainfo.Info, have *bitfield.Bitfield) []FileStatus {
-	list := make([]FileStatus, 0, len(info.Files))
-	for _, f := range info.Files {
-		if f.Pad {
-			continue
-		}
-		fs := FileStatus{Path: path.Join(f.Path...), Length: f.Length}
-		end := f.Offset + f.Length
-		for p := f.Offset / info.PieceLength; f.Length > 0 && p*info.PieceLength < end; p++ {
-			if have.Has(int(p)) {
-				fs.VerifiedBytes += min(end, (p+1)*info.PieceLength) - max(f.Offset, p*info.PieceLength)
-			}
-		}
-		list = append(list, fs)
-	}
-	return list
 }
 
 // hostOf is the part of a tracker's URL that may be shown: the rest can hold

@@ -233,7 +233,7 @@ func (s *session) announcedHashes() (list [][20]byte) {
 func (s *session) lookup(now time.Time) {
 	q := s.search
 	q.busy = true
-	ctx, t, seed := s.net, s.t, s.complete()
+	ctx, t, seed := s.net, s.t, s.everything()
 	port, hashes := s.e.publicPort(), s.announcedHashes()
 	s.spawn(func() func() {
 		found, err := 0, error(nil)

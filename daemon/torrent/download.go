@@ -29,6 +29,7 @@ type download struct {
 
 	blocked    []*arrival    // the disk refuses them
 	unprepared bool          // no space could be set aside yet
+	preparing  bool          // that is being tried
 	blockedAt  time.Time     // last try
 	retry      time.Duration // until the next one
 
@@ -146,8 +147,9 @@ func (s *session) verified(b *arrival, right bool, blocks []hashtree.Hash, err e
 
 func (s *session) rightPiece(b *arrival, blocks []hashtree.Hash) {
 	size := int64(b.Size())
+	left := s.content.picker.Left()
 	s.content.picker.PieceVerified(b.Index)
-	s.record.VerifiedBytes += size
+	s.count()
 	s.resume.wrote(size, time.Now())
 	s.banLiars(b.Index, blocks)
 	if s.draining {
@@ -159,13 +161,13 @@ func (s *session) rightPiece(b *arrival, blocks []hashtree.Hash) {
 			s.considerInterest(r)
 		}
 	}
-	if s.content.picker.Left() == 0 {
+	if left > 0 && s.content.picker.Left() == 0 {
 		s.completed(true)
 	}
 	s.checkpointTick(time.Now())
 }
 
-// completed is what happens when the last piece is there.
+// completed is what happens when the last piece that is wanted is there.
 func (s *session) completed(justNow bool) {
 	if s.record.CompletedAt.IsZero() {
 		s.record.CompletedAt = time.Now().UTC()
@@ -176,14 +178,17 @@ func (s *session) completed(justNow bool) {
 			s.account(r) // so that trackers and users hear the whole count
 		}
 		s.log.Info().Str("name", s.record.Name).Msg("torrent complete")
-		s.e.cfg.Events.Publish(event.TorrentCompleted{InfoHash: s.t.hash.String(), Name: s.record.Name, TotalBytes: s.record.TotalBytes})
-		s.tell.completed(time.Now())
-		s.sayUploadOnly()
+		total, _ := wantedBytes(&s.record)
+		s.e.cfg.Events.Publish(event.TorrentCompleted{InfoHash: s.t.hash.String(), Name: s.record.Name, TotalBytes: total})
+		if s.everything() {
+			s.tell.completed(time.Now())
+		}
+		s.sayUploadOnly(true)
 	}
 	for _, r := range s.swarm.peers {
 		s.considerInterest(r)
 	}
-	if justNow || s.content.rechecked {
+	if s.everything() && (justNow || s.content.rechecked) {
 		s.derive()
 	}
 }
@@ -265,13 +270,23 @@ func (s *session) retryWrites(now time.Time) {
 // prepareAgain sets space aside for a torrent that found none.
 func (s *session) prepareAgain() {
 	c := s.content
+	if s.fetch.preparing {
+		return // it looks afterwards what is wanted
+	}
+	s.fetch.preparing = true
 	s.fetch.writing++ // the content must stay
+	plan := c.plan
+	c.allocated = plan
 	s.submit(s.e.disk, func() func() {
-		err := c.disk.Allocate()
+		err := c.allocate(plan)
 		return func() {
 			s.fetch.writing--
+			s.fetch.preparing = false
 			switch {
+			case c.allocated != c.plan && !s.draining:
+				s.prepareAgain()
 			case err == nil:
+				s.unallocated = false
 				s.fetch.unprepared, s.fetch.retry, s.obstacle = false, 0, ""
 			case passing(err):
 				s.stall(err)

@@ -64,6 +64,9 @@ func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Sta
 		return s, false, ErrClosed
 	}
 	record := linkRecord(l, uri, o, e.cfg.DownloadDir)
+	if err := chooseFiles(&record, nil, o.Files, l.Select); err != nil {
+		return s, false, err
+	}
 	hashes := identityOf(&record).hashes()
 	t, err := e.reserve(ctx, hashes...)
 	if err != nil {
@@ -119,6 +122,7 @@ func describe(r *storage.Torrent, info *metainfo.Info) {
 	r.NumFiles = info.NumFiles()
 	r.Private = info.Private
 	identify(r, info)
+	_, _ = settle(r, info) // opening the torrent says what is wrong with it
 }
 
 // unknown reports whether the info dictionary is still to be found.
@@ -246,6 +250,9 @@ func (s *session) adopted(info *metainfo.Info, err error) {
 			s.fail(fmt.Errorf("metadata: %w", err))
 		}
 		return
+	}
+	if file := beyond(&s.record, info); file >= 0 {
+		s.log.Warn().Str("name", info.Name).Int("file", file).Int("files", len(info.Files)).Msg("a file was chosen that the torrent does not have")
 	}
 	describe(&s.record, info)
 	s.log.Info().Str("name", info.Name).Int("bytes", len(info.Bytes)).Msg("metadata complete")

@@ -66,11 +66,15 @@ func (s *session) onlyUploads(r *remote, only bool) {
 	}
 }
 
-// sayUploadOnly tells peers that there is nothing left for us to want.
-func (s *session) sayUploadOnly() {
+// sayUploadOnly tells peers whether there is nothing left for us to want.
+func (s *session) sayUploadOnly(only bool) {
+	payload := []byte{0}
+	if only {
+		payload[0] = 1
+	}
 	for _, r := range s.swarm.peers {
 		if r.uploadsID != 0 {
-			s.sayExtended(r, r.uploadsID, []byte{1})
+			s.sayExtended(r, r.uploadsID, payload)
 		}
 	}
 }

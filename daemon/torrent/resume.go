@@ -57,7 +57,10 @@ func (s *session) resumeRecord(writing bool) storage.Resume {
 		DownloadedBytes: s.record.DownloadedBytes,
 		UploadedBytes:   s.record.UploadedBytes,
 		WastedBytes:     s.record.WastedBytes,
-		CompletedAt:     s.record.CompletedAt,
+
+		SkippedVerifiedBytes: s.record.SkippedVerifiedBytes,
+
+		CompletedAt: s.record.CompletedAt,
 	}
 }
 

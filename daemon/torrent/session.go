@@ -52,14 +52,15 @@ type session struct {
 	closing bool // the engine is shutting down
 	busyAt  time.Time
 
-	record   storage.Torrent
-	phase    phase
-	draining bool
-	checkAll bool // the next opening hashes everything
-	looking  bool // this opening only looks whether everything is there still
-	seeking  seeking
-	content  *content // nil until there is a use for it
-	obstacle string   // what is in the way without stopping the torrent
+	record      storage.Torrent
+	phase       phase
+	draining    bool
+	checkAll    bool // the next opening hashes everything
+	unallocated bool // files are wanted that may not be there yet
+	looking     bool // this opening only looks whether everything is there still
+	seeking     seeking
+	content     *content // nil until there is a use for it
+	obstacle    string   // what is in the way without stopping the torrent
 
 	waiting []incoming // connections that came before the content
 	swarm   swarm
@@ -216,7 +217,7 @@ func (s *session) wanted() bool {
 	return !s.closing && !s.record.Stopped && s.record.Error == ""
 }
 
-// complete reports whether everything is there, as far as is known.
+// complete reports whether everything that is wanted is there, as far as is known.
 func (s *session) complete() bool {
 	if s.unknown() {
 		return false
@@ -224,7 +225,7 @@ func (s *session) complete() bool {
 	if s.content != nil && s.phase == moving {
 		return s.content.picker.Left() == 0
 	}
-	return s.record.VerifiedBytes == s.record.TotalBytes
+	return finished(&s.record)
 }
 
 // tick is what happens once a second.
@@ -351,7 +352,11 @@ func (s *session) fail(err error) {
 // saved: see torrent.save.
 func (s *session) decide(stopped bool, failure string) {
 	s.record.Stopped, s.record.Error = stopped, failure
-	s.t.decided.Store(&decision{stopped, failure, s.limits()})
+	r := &s.record
+	s.t.decided.Store(&decision{
+		stopped: stopped, failure: failure, limits: s.limits(),
+		files: r.Files, skipped: r.SkippedBytes, skippedVerified: r.SkippedVerifiedBytes, unfinished: r.CompletedAt.IsZero(),
+	})
 }
 
 // The user's commands. Who gives one saves it afterwards.

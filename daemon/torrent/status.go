@@ -24,15 +24,19 @@ const (
 // Status is a torrent at one moment. Sizes are bytes, rates bytes per second,
 // unknown numbers -1.
 type Status struct {
-	InfoHash        metainfo.Hash   // by which it is known here
-	HashV1          metainfo.Hash   // zero in a torrent that is v2 only
-	HashV2          metainfo.HashV2 // zero in a torrent that is v1 only
-	Name            string
-	State           State
-	Error           string // why State is Failed, or what is in the way
-	Dir             string
-	TotalBytes      int64
-	VerifiedBytes   int64 // hashed right and written
+	InfoHash      metainfo.Hash   // by which it is known here
+	HashV1        metainfo.Hash   // zero in a torrent that is v2 only
+	HashV2        metainfo.HashV2 // zero in a torrent that is v1 only
+	Name          string
+	State         State
+	Error         string // why State is Failed, or what is in the way
+	Dir           string
+	TotalBytes    int64
+	VerifiedBytes int64 // hashed right and written
+
+	WantedBytes         int64 // in the pieces that files which are wanted have a part in
+	WantedVerifiedBytes int64 // of them
+
 	CheckedBytes    int64 // progress of a recheck, -1 outside one
 	DownloadedBytes int64 // payload received, ever
 	UploadedBytes   int64
@@ -66,9 +70,11 @@ type Detail struct {
 // FileStatus is one file. Path is relative to the torrent's directory, with
 // "/" between names.
 type FileStatus struct {
+	Index         int // its position in the torrent, from 0; pad files, which are left out, count
 	Path          string
 	Length        int64
 	VerifiedBytes int64
+	Priority      string // "skip", "low", "normal" or "high"
 }
 
 // PeerStatus is one connection.

@@ -30,7 +30,7 @@ type shown struct {
 // been announced to everybody already.
 func (s *session) beginSuperSeed() {
 	s.super = superseed{}
-	if s.record.SuperSeed && s.content.picker.Left() == 0 {
+	if s.record.SuperSeed && s.content.picker.Have().All() {
 		s.super = superseed{active: true, shown: make([]int32, s.content.info.NumPieces())}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/tracker"
@@ -51,16 +52,21 @@ func newTorrent(e *Engine, r storage.Torrent) *torrent {
 // statusOf is the status of a torrent nobody is working on.
 func statusOf(r storage.Torrent) Status {
 	id := identityOf(&r)
+	wanted, wantedVerified := wantedBytes(&r)
 	s := Status{
-		InfoHash:        r.InfoHash,
-		HashV1:          id.v1,
-		HashV2:          id.v2,
-		Name:            r.Name,
-		State:           Queued,
-		Error:           r.Error,
-		Dir:             r.Dir,
-		TotalBytes:      r.TotalBytes,
-		VerifiedBytes:   r.VerifiedBytes,
+		InfoHash:      r.InfoHash,
+		HashV1:        id.v1,
+		HashV2:        id.v2,
+		Name:          r.Name,
+		State:         Queued,
+		Error:         r.Error,
+		Dir:           r.Dir,
+		TotalBytes:    r.TotalBytes,
+		VerifiedBytes: r.VerifiedBytes,
+
+		WantedBytes:         wanted,
+		WantedVerifiedBytes: wantedVerified,
+
 		CheckedBytes:    -1,
 		DownloadedBytes: r.DownloadedBytes,
 		UploadedBytes:   r.UploadedBytes,
@@ -81,7 +87,7 @@ func statusOf(r storage.Torrent) Status {
 		s.State = Failed
 	case r.NumPieces == 0:
 		s.State = Metadata
-	case r.VerifiedBytes == r.TotalBytes:
+	case finished(&r):
 		s.State, s.ETASeconds = Seeding, 0
 	}
 	return s
@@ -129,6 +135,10 @@ type decision struct {
 	stopped bool
 	failure string
 	limits  Limits
+
+	files                    string
+	skipped, skippedVerified int64
+	unfinished               bool
 }
 
 // save makes the session's last decision durable. It waits for the database,
@@ -143,6 +153,10 @@ func (t *torrent) save() error {
 	return t.e.cfg.Store.UpdateTorrent(t.hash, func(r *storage.Torrent) {
 		r.Stopped, r.Error = d.stopped, d.failure
 		r.DownloadLimit, r.UploadLimit = d.limits.Download, d.limits.Upload
+		r.Files, r.SkippedBytes, r.SkippedVerifiedBytes = d.files, d.skipped, d.skippedVerified
+		if d.unfinished {
+			r.CompletedAt = time.Time{}
+		}
 	})
 }
 

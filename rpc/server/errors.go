@@ -24,6 +24,7 @@ var domainErrors = []struct {
 	{storage.ErrNotFound, rpc.CodeNotFound},
 	{torrent.ErrInvalid, rpc.CodeInvalid},
 	{torrent.ErrLimits, rpc.CodeInvalid},
+	{torrent.ErrFiles, rpc.CodeInvalid},
 	{torrent.ErrNoMetadata, rpc.CodeBusy},
 	{torrent.ErrClosed, rpc.CodeClosing},
 	{lora.ErrTooLong, rpc.CodeInvalid},

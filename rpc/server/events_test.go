@@ -216,7 +216,7 @@ func TestDiscover(t *testing.T) {
 	if err := f.client(t).Call(t.Context(), "rpc.discover", nil, &doc); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(doc.OpenRPC, "1.3") || len(doc.Methods) != 33 {
+	if !strings.HasPrefix(doc.OpenRPC, "1.3") || len(doc.Methods) != 34 {
 		t.Errorf("OpenRPC %q with %d methods", doc.OpenRPC, len(doc.Methods))
 	}
 	for _, m := range doc.Methods {

@@ -113,6 +113,10 @@ func (e *fakeEngine) SetLimits(_ context.Context, h metainfo.Hash, download, upl
 	set(&s.Limits.Upload, upload)
 	return s, e.err
 }
+func (e *fakeEngine) SetFiles(_ context.Context, h metainfo.Hash, change torrent.FileChange) (torrent.Status, error) {
+	e.note("SetFiles %+v", change)
+	return torrent.Status{InfoHash: h, WantedBytes: 5, WantedVerifiedBytes: 3}, e.err
+}
 func (e *fakeEngine) Speed(context.Context) (torrent.SpeedStatus, error) {
 	return torrent.SpeedStatus{Speed: e.speed}, e.err
 }

@@ -190,6 +190,7 @@ var methodErrors = map[string][]string{
 	"Torrent.Reannounce": {"NotFound", "Ambiguous"},
 	"Torrent.Remove":     {"NotFound", "Ambiguous", "Disk"},
 	"Torrent.SetLimits":  {"NotFound", "Ambiguous", "Invalid"},
+	"Torrent.SetFiles":   {"NotFound", "Ambiguous", "Invalid", "Busy"},
 	"Message.Send":       {"Invalid", "LoRaDown"},
 	"Message.List":       {"Invalid"},
 	"Message.Get":        {"NotFound"},

@@ -25,6 +25,7 @@ type Engine interface {
 	Recheck(ctx context.Context, h metainfo.Hash) error
 	Reannounce(ctx context.Context, h metainfo.Hash) error
 	Remove(ctx context.Context, h metainfo.Hash, deleteData bool) error
+	SetFiles(ctx context.Context, h metainfo.Hash, change torrent.FileChange) (torrent.Status, error)
 	Stats() torrent.Stats
 	SetLimits(ctx context.Context, h metainfo.Hash, download, upload *int64) (torrent.Status, error)
 	Speed(ctx context.Context) (torrent.SpeedStatus, error)
@@ -62,6 +63,7 @@ func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *r
 		Limits: torrent.Limits{Download: args.DownloadLimit, Upload: args.UploadLimit},
 
 		SuperSeed: args.SuperSeed,
+		Files:     args.Files,
 	})
 	if made && (err != nil || duplicate) {
 		os.Remove(dir) // nobody wants it; if it is no longer empty, it stays
@@ -169,6 +171,24 @@ func (s *TorrentService) Remove(r *http.Request, args *rpc.TorrentRemoveArgs, _ 
 	})
 }
 
+// SetFiles changes which files of a torrent are wanted, and how urgently. It is
+// stored when the answer, the torrent, comes. A piece is downloaded when a file
+// that is wanted has a part in it; what it holds of another file is written there,
+// too. The magnet link's torrent must be known already.
+func (s *TorrentService) SetFiles(r *http.Request, args *rpc.TorrentSetFilesArgs, reply *rpc.Torrent) error {
+	change := torrent.FileChange{Only: args.Only, Skip: args.Skip, Low: args.Low, Normal: args.Normal, High: args.High}
+	if change == (torrent.FileChange{}) {
+		return failure(rpc.CodeInvalidParams, "only, skip, low, normal, high: want one of them at least")
+	}
+	hash, err := s.resolve(args.ID)
+	if err != nil {
+		return err
+	}
+	status, err := s.engine.SetFiles(r.Context(), hash, change)
+	*reply = toTorrent(status)
+	return err
+}
+
 func (s *TorrentService) do(r *http.Request, id string, what func(context.Context, metainfo.Hash) error) error {
 	hash, err := s.resolve(id)
 	if err != nil {
@@ -195,6 +215,7 @@ func toTorrent(s torrent.Status) rpc.Torrent {
 	return rpc.Torrent{
 		InfoHash: s.InfoHash.String(), InfoHashV1: orEmpty(s.HashV1), InfoHashV2: orEmpty(s.HashV2), Name: s.Name, State: string(s.State), Error: s.Error, Dir: s.Dir,
 		TotalBytes: s.TotalBytes, VerifiedBytes: s.VerifiedBytes, CheckedBytes: checked,
+		WantedBytes: s.WantedBytes, WantedVerifiedBytes: s.WantedVerifiedBytes,
 		DownloadRate: s.DownloadRate, UploadRate: s.UploadRate,
 		DownloadedBytes: s.DownloadedBytes, UploadedBytes: s.UploadedBytes, WastedBytes: s.WastedBytes,
 		Peers: s.Peers, Seeds: s.Seeds, ETASeconds: s.ETASeconds, Private: s.Private,

@@ -37,6 +37,7 @@ func TestErrorTable(t *testing.T) {
 		{torrent.ErrClosed, rpc.CodeClosing},
 		{torrent.ErrNoSpace, rpc.CodeDisk},
 		{lora.ErrTooLong, rpc.CodeInvalid},
+		{fmt.Errorf("%w: only: no", torrent.ErrFiles), rpc.CodeInvalid},
 		{lora.ErrEmpty, rpc.CodeInvalid},
 		{lora.ErrText, rpc.CodeInvalid},
 		{lora.ErrAddress, rpc.CodeInvalid},
@@ -91,7 +92,13 @@ func TestTorrentCommands(t *testing.T) {
 	if got := f.engine.calls(); got != "Start, Stop, Recheck, Reannounce, Remove false, Remove true" {
 		t.Errorf("engine saw %q", got)
 	}
-	_, err := c.TorrentStart(ctx, rpc.TorrentArgs{})
+	chosen, err := c.TorrentSetFiles(ctx, rpc.TorrentSetFilesArgs{ID: "abcd", Only: "1", Skip: "2", Low: "3", Normal: "4", High: "5"})
+	if got := f.engine.calls(); err != nil || !strings.HasSuffix(got, ", SetFiles {Only:1 Skip:2 Low:3 Normal:4 High:5}") || chosen.WantedBytes != 5 || chosen.WantedVerifiedBytes != 3 {
+		t.Errorf("engine saw %q, answered %+v, %v", got, chosen, err)
+	}
+	_, err = c.TorrentSetFiles(ctx, rpc.TorrentSetFilesArgs{ID: "abcd"})
+	wantError(t, err, rpc.CodeInvalidParams, "only, skip, low, normal, high: want one of them at least")
+	_, err = c.TorrentStart(ctx, rpc.TorrentArgs{})
 	wantError(t, err, rpc.CodeInvalidParams, "id: missing")
 	_, err = c.TorrentStart(ctx, rpc.TorrentArgs{ID: strings.Repeat("a", 65)})
 	wantError(t, err, rpc.CodeNotFound, "longer than an info hash")
@@ -125,7 +132,7 @@ func TestTorrentGet(t *testing.T) {
 			Private: true, PieceLength: 11, NumPieces: 12, NumFiles: 13, AddedAt: added, CompletedAt: added,
 		},
 		Finding:  []torrent.FindingStatus{{Source: "dht", Text: "1 node"}},
-		Files:    []torrent.FileStatus{{Path: "a/b", Length: 1, VerifiedBytes: 2}},
+		Files:    []torrent.FileStatus{{Index: 3, Path: "a/b", Length: 1, VerifiedBytes: 2, Priority: "high"}},
 		Peers:    []torrent.PeerStatus{{Address: "a", Client: "c", Direction: "in", Source: "incoming", Transport: "utp", Encryption: "rc4", Progress: 0.5, DownloadRate: 1, UploadRate: 2, Downloaded: 3, Uploaded: 4, Choking: true, PeerInterested: true, Requests: 5, QueuedUploads: 6}},
 		Trackers: []torrent.TrackerStatus{{URL: "u", Tier: 1, State: "ok", Error: "e", Warning: "w", Seeders: -1, Leechers: 2, Downloaded: 3, LastAnnounce: added, PeersReceived: 4}},
 		WebSeeds: []torrent.WebSeedStatus{{URL: "w", State: "banned", Error: "e", Missing: 1, DownloadRate: 2, Downloaded: 3}},
@@ -155,7 +162,7 @@ func TestTorrentGet(t *testing.T) {
 	}
 	lists := fmt.Sprintf("%+v %+v %+v %+v %x %v", long.Files, long.PeerList, deref(long.Trackers[0]), long.WebSeeds, long.Pieces, long.Availability)
 	for _, part := range []string{
-		"{Path:a/b Length:1 VerifiedBytes:2}",
+		"{Index:3 Path:a/b Length:1 VerifiedBytes:2 Priority:high}",
 		"Address:a Client:c Direction:in Source:incoming Transport:utp Encryption:rc4 Progress:0.5 DownloadRate:1 UploadRate:2 DownloadedBytes:3 UploadedBytes:4 Choking:true Interested:false PeerChoking:false PeerInterested:true Snubbed:false Requests:5 QueuedUploads:6",
 		"URL:u Tier:1 State:ok Error:e Warning:w Seeders:-1 Leechers:2 Downloaded:3 PeersReceived:4",
 		"URL:w State:banned Error:e MissingFiles:1 DownloadRate:2 DownloadedBytes:3 RetryAt:<nil>",

@@ -14,41 +14,73 @@ import (
 // fallocateStep bounds one fallocate call: it starts over when a signal comes.
 const fallocateStep = 256 << 20
 
+// Want says what AllocateFiles makes of a file.
+type Want uint8
+
+const (
+	Whole   Want = iota // it is there, with its length
+	Touched             // it is there, and as long as what is written to it
+	Absent              // it is not created
+)
+
 // Allocate creates what is missing of folders and files, those of no length
 // too, and gives files that are too short their length by the mode of Config.
 // Longer files are left as they are. When the file system has less space than
 // the blocks still to come, it creates nothing and fails with ErrNoSpace. That
 // counts holes as blocks to come, so a finished torrent should not be allocated
 // again. It is for one caller at a time.
-func (t *Torrent) Allocate() error {
+func (t *Torrent) Allocate() error { return t.AllocateFiles(func(int) Want { return Whole }) }
+
+// AllocateFiles is Allocate for some of the files. No folder is created for
+// nothing. Of the space that a Touched file will take nothing is known.
+func (t *Torrent) AllocateFiles(want func(file int) Want) error {
 	infos, err := t.look()
 	if err != nil {
 		return err
 	}
-	if err := t.checkSpace(infos); err != nil {
+	if err := t.checkSpace(infos, want); err != nil {
 		return err
 	}
+	needed := t.foldersOf(want)
 	for _, dir := range t.layout.folders {
+		if !needed[dir] {
+			continue
+		}
 		if err := t.createFolder(dir); err != nil {
 			return err
 		}
 	}
 	for i := range t.layout.files {
-		if t.layout.files[i].pad {
+		w := want(i)
+		if t.layout.files[i].pad || w == Absent || w == Touched && infos[i] != nil {
 			continue
 		}
-		if err := t.allocateFile(i, infos[i]); err != nil {
+		if err := t.allocateFile(i, infos[i], w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// foldersOf are those of the files that are to be there.
+func (t *Torrent) foldersOf(want func(file int) Want) map[string]bool {
+	needed := map[string]bool{".": true}
+	for i := range t.layout.files {
+		if t.layout.files[i].pad || want(i) == Absent {
+			continue
+		}
+		for dir := t.layout.files[i].folder; !needed[dir]; dir = filepath.Dir(dir) {
+			needed[dir] = true
+		}
+	}
+	return needed
+}
+
 // checkSpace compares what is free with what the files will still take.
-func (t *Torrent) checkSpace(infos []fs.FileInfo) error {
+func (t *Torrent) checkSpace(infos []fs.FileInfo, want func(file int) Want) error {
 	var needed int64
 	for i, info := range infos {
-		if f := &t.layout.files[i]; !f.pad {
+		if f := &t.layout.files[i]; !f.pad && want(i) == Whole {
 			needed += f.length - min(allocated(info), f.length)
 		}
 	}
@@ -88,7 +120,7 @@ func (t *Torrent) createFolder(dir string) error {
 	return nil
 }
 
-func (t *Torrent) allocateFile(i int, info fs.FileInfo) (err error) {
+func (t *Torrent) allocateFile(i int, info fs.FileInfo, want Want) (err error) {
 	f := &t.layout.files[i]
 	switch {
 	case info == nil:
@@ -104,7 +136,10 @@ func (t *Torrent) allocateFile(i int, info fs.FileInfo) (err error) {
 			err = t.fail("allocate", i, -1, closeErr)
 		}
 	}()
-	if err := t.extend(file, f.length); err != nil {
+	if want == Whole {
+		err = t.extend(file, f.length)
+	}
+	if err != nil {
 		return t.fail("allocate", i, -1, err)
 	}
 	return nil

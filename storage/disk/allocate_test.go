@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +162,67 @@ func TestManySmallFiles(t *testing.T) {
 	}
 	if err := tor.Sync(); err != nil || syncs != 5000 {
 		t.Errorf("%d files synced (%v)", syncs, err)
+	}
+}
+
+// Of files that are not wanted none is there but those that a piece spills into,
+// and these are not longer than what was written to them.
+func TestAllocateFiles(t *testing.T) {
+	for _, mode := range []Mode{Sparse, Full} {
+		tor := open(t, Config{Files: mixed(), Mode: mode})
+		wants := []Want{Absent, Whole, Touched, Absent, Whole, Absent, Absent}
+		tor.sys.free = func(string) (int64, error) { return 1000, nil } // the rest needs more
+		if err := tor.AllocateFiles(func(i int) Want { return wants[i] }); err != nil {
+			t.Fatal(err)
+		}
+		sizes := func() (list []int64) {
+			stamps, err := tor.Stat()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, s := range stamps {
+				switch {
+				case tor.layout.files[i].pad:
+				case s.Exists:
+					list = append(list, s.Size)
+				default:
+					list = append(list, -1)
+				}
+			}
+			return list
+		}
+		if got := sizes(); !slices.Equal(got, []int64{-1, 1000, 0, -1, -1, -1}) {
+			t.Errorf("mode %v: sizes %v", mode, got)
+		}
+		if err := tor.WriteAt([][]byte{[]byte("ab")}, 999); err != nil {
+			t.Fatal(err)
+		}
+		tor.sys = linux()
+		wants = []Want{Absent, Absent, Absent, Absent, Absent, Absent, Whole}
+		if err := tor.AllocateFiles(func(i int) Want { return wants[i] }); err != nil {
+			t.Fatal(err)
+		}
+		if got := sizes(); !slices.Equal(got, []int64{-1, 1000, 1, -1, -1, 0}) {
+			t.Errorf("mode %v: sizes %v once other files are wanted", mode, got)
+		}
+		if err := tor.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tor.Allocate(); err != nil {
+			t.Fatal(err)
+		}
+		if got := sizes(); !slices.Equal(got, []int64{0, 1000, 1, 0, 5000, 0}) {
+			t.Errorf("mode %v: sizes %v once all are wanted", mode, got)
+		}
+		if err := tor.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tor := open(t, Config{Files: mixed()})
+	if err := tor.AllocateFiles(func(i int) Want { return []Want{Absent, Whole, Absent, Absent, Absent, Absent, Absent}[i] }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tor.root.Stat(filepath.Join("t", "x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder of nothing: %v", err)
 	}
 }

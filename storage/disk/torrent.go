@@ -6,7 +6,7 @@
 //   - Every path is resolved by os.Root, below the root. A symbolic link in the
 //     place of a payload file is refused, and one in the place of a folder may
 //     not lead outside.
-//   - Only CreateRoot creates a root, only Allocate creates folders and files,
+//   - Only CreateRoot creates a root, only Allocate (and AllocateFiles) creates folders and files,
 //     only Remove deletes any, and nothing here ever shortens a file. What is on
 //     the disk is reported by Stat; what to make of it is the engine's decision.
 //   - Sync returning nil means that what WriteAt had written before is on stable

@@ -154,8 +154,13 @@ func (c *Conn) Tick(now time.Time) (snubbed bool) {
 // that others can be asked. The peer is told when cancel is set; without it
 // the peer has dropped them itself.
 func (c *Conn) GiveUpAll(cancel bool) ([]Request, error) {
+	return c.GiveUp(cancel, func(uint32) bool { return true })
+}
+
+// GiveUp is GiveUpAll for the blocks of some pieces.
+func (c *Conn) GiveUp(cancel bool, of func(piece uint32) bool) ([]Request, error) {
 	c.pipe.mu.Lock()
-	blocks := c.pipe.giveUp(func(*asked) bool { return true })
+	blocks := c.pipe.giveUp(func(a *asked) bool { return of(a.Index) })
 	c.pipe.mu.Unlock()
 	if !cancel || len(blocks) == 0 {
 		return blocks, nil

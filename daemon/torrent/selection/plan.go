@@ -78,6 +78,19 @@ func (p *Plan) Touched(file int) bool {
 	return first <= last && (p.Piece(first) != Skip || p.Piece(last) != Skip)
 }
 
+// Complete reports whether all pieces are there that are wanted.
+func (p *Plan) Complete(have *bitfield.Bitfield) bool {
+	if p.Pieces == nil {
+		return have.All()
+	}
+	for piece, priority := range p.Pieces {
+		if priority != Skip && !have.Has(piece) {
+			return false
+		}
+	}
+	return true
+}
+
 // SkippedIn counts the payload bytes in pieces that are there and not wanted.
 func (p *Plan) SkippedIn(have *bitfield.Bitfield) (n int64) {
 	if p.Skipped == 0 {
