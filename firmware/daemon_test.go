@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ var daemonProgram program
 type daemon struct {
 	*rpc.Client
 	process *process
+	address string // of its RPC
 	id      string
 }
 
@@ -32,7 +32,7 @@ func startDaemon(t *testing.T, p *process) *daemon {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	d := &daemon{Client: client}
+	d := &daemon{Client: client, address: address}
 	d.process, _ = start(t, daemonProgram.path, "run", "--config", os.DevNull, "--state-dir", dir, "--download-dir", dir,
 		"--listen", "127.0.0.1:0", "--rpc", address, "--lora", "board:"+p.host, "--lora-region", "US915", "--lora-channel", fastest, "--log-level", "info")
 	t.Cleanup(func() {
@@ -75,13 +75,7 @@ func TestDaemonsOverRelay(t *testing.T) {
 	t.Parallel()
 	const each = 50
 	qemuImage(t) // skips
-	daemonProgram.once.Do(func() {
-		daemonProgram.path = filepath.Join(built, "lorrentd")
-		daemonProgram.out, daemonProgram.err = exec.Command("go", "build", "-buildvcs=false", "-o", daemonProgram.path, "lorrent/daemon").CombinedOutput()
-	})
-	if daemonProgram.err != nil {
-		t.Fatalf("build the daemon: %v\n%s", daemonProgram.err, daemonProgram.out)
-	}
+	daemonProgram.goProgram(t, "lorrentd", "lorrent/daemon")
 
 	const distance = 1700.0
 	a := ether.NewAir(ether.Config{Loss: 0.1})
