@@ -13,7 +13,6 @@ const (
 	maxHolders  = 48 // nodes remembered to have one
 	originTries = 3  // of a source that hears nobody relay
 	maxTTL      = 15
-	bundleBytes = 250 // of a packet of several messages, at most
 )
 
 // floodKey names what spreads: a message or beacon, and which attempt at it.
@@ -364,37 +363,4 @@ func (m *Mesh) againSpread(f *flood) time.Duration {
 		return time.Duration(m.tuning.Window) * m.cfg.Airtime(f.packet.Size())
 	}
 	return m.cfg.Airtime(usualSize)
-}
-
-// bundle adds to the packet of a relay others that wait, as far as they fit.
-func (m *Mesh) bundle(p Packet, first *job, now time.Time) (Packet, []*job) {
-	jobs := []*job{first}
-	if p.Type != Flood {
-		return p, jobs
-	}
-	b := Packet{Type: Bundle, Inner: []Packet{p}}
-	size := b.Size()
-	for _, j := range m.jobs {
-		if j == first || j.flood == nil || j.flood.key.kind != Flood {
-			continue
-		}
-		add := innerSize + len(j.flood.packet.Payload)
-		if size+add > bundleBytes {
-			continue
-		}
-		p, ok := j.prepare(now)
-		if !ok {
-			continue
-		}
-		size += add
-		b.Inner = append(b.Inner, p)
-		jobs = append(jobs, j)
-	}
-	if len(jobs) == 1 {
-		if first.priority == PriorityRepair {
-			return b, jobs
-		}
-		return p, jobs
-	}
-	return b, jobs
 }
