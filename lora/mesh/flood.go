@@ -157,6 +157,15 @@ func (f *flood) holds(id uint16) {
 	}
 }
 
+// lacks takes back what an earlier filter said by mistake: one finds what it
+// was not given now and then. Who has sent f has it, though its filter may be too
+// young to say so.
+func (f *flood) lacks(id uint16) {
+	if i := slices.Index(f.holders, id); i >= 0 && !contains(f.spoke, id) {
+		f.holders = slices.Delete(f.holders, i, i+1)
+	}
+}
+
 // wanted says whether f is worth a transmission.
 func (m *Mesh) wanted(f *flood, now time.Time) bool {
 	return !f.done && m.tuning.relays(m.scene(f, now))

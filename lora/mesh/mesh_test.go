@@ -339,6 +339,31 @@ func TestRepair(t *testing.T) {
 	}
 }
 
+// A filter that finds a message by mistake costs the repair of one pull only: the
+// next one has another salt.
+func TestRepairAfterMistake(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	lacks := theirs(1, packet.Broadcast, there)
+	lacks.TTL = 0
+	n.receive(lacks)
+	n.pass(2 * time.Minute)
+	n.takeSent()
+	pull := Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: newFilter(1, 7)}
+	pull.Have.add(lacks.ID) // as if by mistake
+	n.receive(pull)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Fatalf("sent %+v to who has it", sent)
+	}
+	pull.Have = newFilter(1, 8)
+	n.receive(pull)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Bundle || sent[0].Inner[0].ID != lacks.ID {
+		t.Errorf("sent %+v, want message %v", sent, lacks.ID)
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	n := newNode(t, nil)
 	n.enqueue(ours(1, there, time.Minute))

@@ -124,6 +124,7 @@ func (m *Mesh) receivePull(p Packet, r reception) {
 		if p.Have.has(f.key.id) {
 			f.holds(asker)
 		} else if age >= offerLeast && age < offerMost {
+			f.lacks(asker)
 			lacking = append(lacking, f)
 		}
 	}
