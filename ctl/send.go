@@ -28,7 +28,9 @@ func (a *app) sendCommand() *cobra.Command {
 the same without the "!" (which shells like to expand), or "all" for everyone
 in reach. What is for a node whose key is not known waits while it is asked for
 it. Several
-TEXT words are joined by spaces; - alone is the text on standard input. When
+TEXT words are joined by spaces; - alone is the text on standard input. A text
+has 4096 bytes at most; from some 200 on it goes in several packets, which
+--json counts. What the radio's airtime does not allow is refused. When
 send returns, the message is stored and will be sent, whatever happens to the
 daemon. With --wait it returns when the receiver has stored it, with exit code
 6 when no acknowledgement came before it expired. Nobody acknowledges a

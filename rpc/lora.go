@@ -24,6 +24,8 @@ type Message struct {
 	Nick      string     `json:"nick"`   // of the contact at the other end of a direct message
 	Proven    bool       `json:"proven"` // From wrote it. Of a message to a channel it is known only that a member wrote it, and everyone is a member of "all"
 	Text      string     `json:"text"`
+	Bytes     int        `json:"bytes"`   // of the text
+	Packets   int        `json:"packets"` // that it takes when none is lost: 1, or more above some 200 bytes
 	Outgoing  bool       `json:"outgoing"`
 	State     string     `json:"state"`
 	CreatedAt time.Time  `json:"createdAt"`
@@ -37,7 +39,8 @@ type Message struct {
 
 // MessageSendArgs is a text for a contact (its nick), a node ("!89abcdef"), a
 // channel ("#name") or everyone ("all"). What is for a node whose key is not known
-// waits while it is asked for: see Message.Error.
+// waits while it is asked for: see Message.Error. The text has LoRaStatus.MaxText
+// bytes at most; one that its lifetime has no airtime for is refused.
 type MessageSendArgs struct {
 	To   string `json:"to"`
 	Text string `json:"text"`

@@ -131,6 +131,15 @@ func (s *MessageService) Get(r *http.Request, args *rpc.MessageArgs, reply *rpc.
 	return r.Context().Err()
 }
 
+// packets is how many a message takes when none is lost: to a channel parity goes
+// along.
+func packets(m storage.Message) int {
+	if m.Outgoing && m.To == lora.Broadcast {
+		return max(m.Shares, 1)
+	}
+	return max(m.DataShares, 1)
+}
+
 func (s *MessageService) toMessage(m storage.Message) rpc.Message {
 	to, nick := lora.FormatNodeID(m.To), ""
 	switch {
@@ -144,7 +153,7 @@ func (s *MessageService) toMessage(m storage.Message) rpc.Message {
 	return rpc.Message{
 		Seq: m.Seq, ID: m.ID, From: lora.FormatNodeID(m.From), To: to,
 		Nick: nick, Proven: m.Outgoing || m.To != lora.Broadcast,
-		Text: m.Text, Outgoing: m.Outgoing, State: m.State,
+		Text: m.Text, Bytes: len(m.Text), Packets: packets(m), Outgoing: m.Outgoing, State: m.State,
 		CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, ExpiresAt: timeOrNil(m.ExpiresAt),
 		Attempts: m.Attempts, RSSIdBm: finite(m.RSSIdBm), SNRdB: finite(m.SNRdB), Error: m.Error,
 	}

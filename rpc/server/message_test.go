@@ -129,3 +129,22 @@ func TestLoRa(t *testing.T) {
 		t.Errorf("got %+v %v", nodes, err)
 	}
 }
+
+func TestMessageSize(t *testing.T) {
+	for _, tt := range []struct {
+		m    storage.Message
+		want int
+	}{
+		{storage.Message{To: 7, Outgoing: true}, 1},
+		{storage.Message{To: 7, Outgoing: true, DataShares: 38, Shares: 48}, 38},
+		{storage.Message{To: lora.Broadcast, Outgoing: true, DataShares: 38, Shares: 48}, 48},
+		{storage.Message{From: 7, To: 8, DataShares: 38}, 38},
+		{storage.Message{From: 7, To: lora.Broadcast}, 1},
+	} {
+		tt.m.Text = "zwölf"
+		s := MessageService{lora: new(fakeLoRa)}
+		if m := s.toMessage(tt.m); m.Packets != tt.want || m.Bytes != 6 {
+			t.Errorf("%+v: %d bytes in %d packets, want 6 in %d", tt.m, m.Bytes, m.Packets, tt.want)
+		}
+	}
+}
