@@ -47,12 +47,22 @@ func (s *session) finding() (list []FindingStatus) {
 	if n := s.fromSource(sourceMagnet); n > 0 {
 		add(sourceMagnet, "%s in the link", count(n, "address", "addresses"))
 	}
-	if d.reached.Load() {
-		add(sourcePort, "%d, others have called", s.e.port)
-	} else {
-		add(sourcePort, "%d, nobody has called yet, mapping %s", s.e.port, s.e.portMapping())
-	}
+	add(sourcePort, "%d, %s", s.e.port, s.e.reachability())
 	return list
+}
+
+// reachability says whether others can call us, as far as that is known.
+func (e *Engine) reachability() string {
+	switch m := e.portMapping(); {
+	case e.discovery.reached.Load():
+		return "reachable: others have called"
+	case e.mapper != nil && e.mapper.Status().Method != "":
+		return m + ", nobody has called yet"
+	case e.mapper != nil && e.mapper.Status().Error != "":
+		return "perhaps not reachable: nobody has called yet, " + m
+	default:
+		return "unknown whether it is reachable: nobody has called yet, mapping " + m
+	}
 }
 
 func (s *session) trackerFinding(add func(source, format string, args ...any)) {

@@ -72,10 +72,10 @@ func (s *session) learn(addrs []netip.AddrPort, source string) {
 
 // note adds addresses.
 func (s *session) note(addrs []netip.AddrPort, source string) {
-	own := ownAddress(&s.e.external, s.e.port)
+	own, inside := ownAddress(&s.e.external, s.e.publicPort()), ownAddress(&s.e.external, s.e.port)
 	for _, a := range addrs {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] || s.e.blocked(a.Addr()) || own.is(a) {
+		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] || s.e.blocked(a.Addr()) || own.is(a) || inside.is(a) {
 			continue
 		}
 		if _, known := s.swarm.candidates[a]; known || len(s.swarm.candidates) >= maxCandidates {
@@ -107,7 +107,7 @@ func (s *session) callable(now time.Time, n int) []*candidate {
 			list = append(list, c)
 		}
 	}
-	own := ownAddress(&s.e.external, s.e.port)
+	own := ownAddress(&s.e.external, s.e.publicPort())
 	slices.SortFunc(list, func(a, b *candidate) int {
 		if a.failures != b.failures {
 			return a.failures - b.failures
@@ -262,7 +262,7 @@ func (s *session) dedupe(in incoming) error {
 
 // makeRoom closes a peer of lower canonical priority for a newcomer.
 func (s *session) makeRoom(in incoming) bool {
-	own := ownAddress(&s.e.external, s.e.port)
+	own := ownAddress(&s.e.external, s.e.publicPort())
 	lowest, found := priority.Priority(own.to(in.addr), in.addr), (*remote)(nil)
 	for _, r := range s.swarm.peers {
 		if p := priority.Priority(own.to(r.addr), r.addr); p < lowest && r.web == nil && !r.useful() && time.Since(r.since) > time.Minute {
