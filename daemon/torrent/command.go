@@ -67,7 +67,7 @@ func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, 
 	}
 	if t != nil {
 		if err == nil {
-			err = e.merge(ctx, t, m.Trackers, nil)
+			err = e.merge(ctx, t, m.Trackers, m.URLList, nil)
 		}
 		return t.snapshot(), true, err
 	}

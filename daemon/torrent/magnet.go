@@ -73,7 +73,7 @@ func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Sta
 		return s, false, fmt.Errorf("add %s: %w", l.Key(), err)
 	}
 	if t != nil {
-		err = e.merge(ctx, t, linkTiers(l), l)
+		err = e.merge(ctx, t, linkTiers(l), linkedWebSeeds(l), l)
 		return t.snapshot(), true, err
 	}
 	defer e.unreserve(hashes...)

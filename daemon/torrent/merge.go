@@ -17,11 +17,12 @@ const (
 	resolveLimit      = 10 * time.Second // for a peer's name
 )
 
-// merge gives a torrent that is added again the trackers and peers that it did
-// not know. The trackers are stored when merge returns. A private torrent keeps
-// its own: which they are is part of what it is.
-func (e *Engine) merge(ctx context.Context, t *torrent, trackers [][]string, link *magnet.Link) error {
+// merge gives a torrent that is added again the trackers, web seeds and peers
+// that it did not know. Trackers and web seeds are stored when merge returns. A
+// private torrent keeps its own: which they are is part of what it is.
+func (e *Engine) merge(ctx context.Context, t *torrent, trackers [][]string, webSeeds []string, link *magnet.Link) error {
 	var all [][]string
+	var seeds []string
 	err := t.call(ctx, func(s *session) error {
 		if s.record.Private {
 			return nil
@@ -31,17 +32,30 @@ func (e *Engine) merge(ctx context.Context, t *torrent, trackers [][]string, lin
 			s.record.Trackers = all
 			s.tell.tiers.Add(fresh)
 		}
+		if list := mergedWebSeeds(s.record.WebSeeds, webSeeds); len(list) > len(s.record.WebSeeds) {
+			seeds = list
+			s.t.web = append(s.t.web, newWebSeeds(list)[len(s.t.web):]...)
+			s.record.WebSeeds = list
+		}
 		if link != nil && s.wanted() {
 			s.learnFrom(link)
 		}
 		s.announceTick(time.Now())
 		return nil
 	})
-	if err != nil || all == nil {
+	if err != nil || all == nil && seeds == nil {
 		return err
 	}
-	if err := e.cfg.Store.UpdateTorrent(t.hash, func(r *storage.Torrent) { r.Trackers = all }); err != nil {
-		return fmt.Errorf("store the trackers of %s: %w", t.hash, err)
+	err = e.cfg.Store.UpdateTorrent(t.hash, func(r *storage.Torrent) {
+		if all != nil {
+			r.Trackers = all
+		}
+		if seeds != nil {
+			r.WebSeeds = seeds
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("store the trackers and web seeds of %s: %w", t.hash, err)
 	}
 	return nil
 }
@@ -67,6 +81,17 @@ func newTrackers(known, more [][]string) (fresh [][]string) {
 		}
 	}
 	return fresh
+}
+
+// mergedWebSeeds are those that are known and, as far as there is room, more.
+func mergedWebSeeds(known, more []string) []string {
+	list := slices.Clone(known)
+	for _, u := range more {
+		if len(list) < maxWebSeeds && !slices.Contains(list, u) {
+			list = append(list, u)
+		}
+	}
+	return list
 }
 
 func linkTiers(l *magnet.Link) (tiers [][]string) {

@@ -66,3 +66,28 @@ func TestLinkedHost(t *testing.T) {
 	addMagnet(t, n, linkTo(h, nil)+"&x.pe=localhost:"+port, AddOptions{})
 	n.waitFor(t, h, "download", seeding)
 }
+
+// It learns web seeds, too, from a link and from a .torrent, and keeps them.
+func TestAddedAgainWithWebSeeds(t *testing.T) {
+	t.Parallel()
+	source := t.TempDir()
+	torrent := makePayload(t, source, "payload", 64<<10, nil, 300_000, 5_000)
+	s := webServer(t, source, nil)
+	n := startNode(t, t.TempDir(), nil)
+	h := add(t, n, torrent)
+	for range 2 {
+		if _, again, err := n.AddMagnet(ctx, linkTo(h, nil)+"&ws="+s.URL, AddOptions{}); err != nil || !again {
+			t.Fatalf("added again: %v, %v", again, err)
+		}
+	}
+	n.waitFor(t, h, "download from the link's web seed", seeding)
+	sameFiles(t, source, n.dir, torrent)
+	if _, again, err := n.Add(ctx, withWebSeeds(torrent, urlList("http://127.0.0.1:1/", s.URL)), AddOptions{}); err != nil || !again {
+		t.Fatalf("added again: %v, %v", again, err)
+	}
+	n = n.restart(t)
+	d, err := n.Get(ctx, h)
+	if err != nil || len(d.WebSeeds) != 2 || d.WebSeeds[0].URL != s.URL {
+		t.Errorf("%+v, %v", d.WebSeeds, err)
+	}
+}
