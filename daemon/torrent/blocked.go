@@ -16,12 +16,14 @@ func (e *Engine) loadBlocklist() (err error) {
 		Source: e.cfg.Blocklist,
 		Cache:  e.cfg.BlocklistCache,
 		Dial:   e.out.Dial,
+		Look:   e.cfg.blocklistLook,
 		Changed: func(l *blocklist.List, err error) {
 			if err != nil {
 				e.log.Warn().Err(err).Msg("the blocklist cannot be renewed, the one before stays in force")
 				return
 			}
 			e.log.Info().Int("ranges", l.Len()).Int("skipped", l.Skipped()).Msg("blocklist")
+			e.lists.Add(1)
 		},
 	})
 	if err != nil {
@@ -32,3 +34,17 @@ func (e *Engine) loadBlocklist() (err error) {
 
 // blocked reports whether an address is on the blocklist.
 func (e *Engine) blocked(a netip.Addr) bool { return e.blocklist.Blocks(a) }
+
+// blocklistTick drops the peers that a new list names.
+func (s *session) blocklistTick() {
+	lists := s.e.lists.Load()
+	if lists == s.swarm.lists {
+		return
+	}
+	s.swarm.lists = lists
+	for _, r := range s.swarm.peers {
+		if r.web == nil && s.e.blocked(r.addr.Addr()) {
+			s.drop(r, "on the blocklist")
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package torrent
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/torrenttest"
 )
 
@@ -43,6 +45,50 @@ func TestBlocklist(t *testing.T) {
 	}
 	torrenttest.Dial(t, s.addr(), s.options()) // others are
 	s.completes(t)
+}
+
+// A list that grows reaches those who are connected, and the DHT.
+func TestBlocklistChanges(t *testing.T) {
+	t.Parallel()
+	list := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(list, []byte("them:127.0.0.7-127.0.0.9\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := newScene(t, func(c *Config) { c.Blocklist, c.blocklistLook = list, 20*time.Millisecond })
+	guest := s.dialFrom(t, net.IPv4(127, 0, 0, 6))
+	s.waitFor(t, s.h, "two peers", func(st Status) bool { return st.Peers == 2 })
+	next := list + ".next"
+	if err := os.WriteFile(next, []byte("them:127.0.0.6-127.0.0.9\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, list); err != nil {
+		t.Fatal(err)
+	}
+	s.waitFor(t, s.h, "the guest's end", func(st Status) bool { return st.Peers == 1 })
+	guest.Close()
+	dht := s.udp.dht4
+	if _, err := dht.WriteTo([]byte("d"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 6), Port: 9}); !errors.Is(err, errBlocked) {
+		t.Errorf("a packet to a blocked node: %v", err)
+	}
+	if dht.put([]byte("d"), netip.MustParseAddrPort("127.0.0.6:9")); len(dht.packets) > 0 {
+		t.Error("a packet from a blocked node is taken")
+	}
+	s.completes(t)
+}
+
+// dialFrom connects from another address of this host and shakes hands.
+func (s *scene) dialFrom(t *testing.T, ip net.IP) net.Conn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}
+	conn, err := d.DialContext(t.Context(), "tcp", s.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if _, err := conn.Write(peerwire.NewHandshake(s.info.Hash, torrenttest.NewID()).Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 func TestBlocklistMustBeReadable(t *testing.T) {

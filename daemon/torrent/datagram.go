@@ -62,14 +62,15 @@ func listenPacket(sockets *net.ListenConfig, address string, port int) (*net.UDP
 }
 
 // newDatagrams prepares what is spoken on conn, and takes it over.
-func newDatagrams(conn *net.UDPConn, deny func(netip.AddrPort) bool) (d *datagrams, err error) {
+// deny is whom to ignore over uTP, blocked whom the DHT has nothing to do with.
+func newDatagrams(conn *net.UDPConn, deny func(netip.AddrPort) bool, blocked func(netip.Addr) bool) (d *datagrams, err error) {
 	d = &datagrams{conn: conn}
 	own := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 	if own.Unmap().Is4() || own.IsUnspecified() {
-		d.dht4 = newTap(conn)
+		d.dht4 = newTap(conn, blocked)
 	}
 	if !own.Unmap().Is4() {
-		d.dht6 = newTap(conn)
+		d.dht6 = newTap(conn, blocked)
 	}
 	d.utp, err = utp.New(utp.Config{Conn: conn, Other: d.other, Deny: deny})
 	if err != nil {
@@ -115,6 +116,7 @@ func (d *datagrams) close() {
 // Closing it leaves the socket open. It knows no deadlines.
 type tap struct {
 	conn    *net.UDPConn
+	blocked func(netip.Addr) bool
 	packets chan tapped
 	closed  chan struct{}
 	once    sync.Once
@@ -125,13 +127,13 @@ type tapped struct {
 	from  netip.AddrPort
 }
 
-func newTap(conn *net.UDPConn) *tap {
-	return &tap{conn: conn, packets: make(chan tapped, maxTapPackets), closed: make(chan struct{})}
+func newTap(conn *net.UDPConn, blocked func(netip.Addr) bool) *tap {
+	return &tap{conn: conn, blocked: blocked, packets: make(chan tapped, maxTapPackets), closed: make(chan struct{})}
 }
 
 // put offers a packet. It does not wait, and keeps a copy.
 func (t *tap) put(b []byte, from netip.AddrPort) {
-	if len(b) > maxTapPacket || len(t.packets) == cap(t.packets) { // only one goroutine puts
+	if len(b) > maxTapPacket || t.blocked(from.Addr()) || len(t.packets) == cap(t.packets) { // only one goroutine puts
 		return
 	}
 	t.packets <- tapped{slices.Clone(b), from}
@@ -152,14 +154,17 @@ func (t *tap) ReadFrom(b []byte) (int, net.Addr, error) {
 	return 0, nil, t.fail("read", net.ErrClosed)
 }
 
-// WriteTo sends a packet at once.
+// WriteTo sends a packet at once, but nothing to a blocked address.
 func (t *tap) WriteTo(b []byte, to net.Addr) (int, error) {
 	select {
 	case <-t.closed:
 		return 0, t.fail("write", net.ErrClosed)
 	default:
-		return t.conn.WriteTo(b, to)
 	}
+	if a, ok := to.(*net.UDPAddr); ok && t.blocked(a.AddrPort().Addr().Unmap()) {
+		return 0, t.fail("write", errBlocked)
+	}
+	return t.conn.WriteTo(b, to)
 }
 
 func (t *tap) fail(op string, err error) error {

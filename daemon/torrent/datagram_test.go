@@ -99,7 +99,7 @@ func openTap(t *testing.T) *tap {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return newTap(conn.(*net.UDPConn))
+	return newTap(conn.(*net.UDPConn), func(netip.Addr) bool { return false })
 }
 
 // Nobody reads: what is too much is dropped, the first packets are kept, and

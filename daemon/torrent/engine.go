@@ -85,6 +85,7 @@ type Config struct {
 	blockTimeout     time.Duration // for a block, once begun
 	parkAfter        time.Duration // a session with nothing to do ends
 	writeRetry       time.Duration // the first time the disk is full
+	blocklistLook    time.Duration // between two looks at a blocklist that is a file
 	pexInterval      time.Duration // between two peer exchanges with one peer
 
 	denyUTP func(netip.AddrPort) bool // whom to ignore over uTP, as a home router would
@@ -161,6 +162,7 @@ type Engine struct {
 	web       *webseed.Client
 	out       *outbound.Way
 	blocklist *blocklist.Keeper // nil when there is none
+	lists     atomic.Int64      // blocklists there were after the first
 	mapper    *portmap.Mapper   // nil when it is off
 	dials     semaphore
 	fallbacks semaphore // dials over uTP after TCP has failed
@@ -243,7 +245,7 @@ func New(cfg Config) (*Engine, error) {
 			return e.out.Packets(ctx, network)
 		},
 	})
-	e.web = webseed.NewClient(webseed.ClientConfig{UserAgent: "lorrent/" + cfg.Version, Dial: e.out.Dial, Lookup: e.out.Lookup, Resolves: e.out.Proxied()})
+	e.web = webseed.NewClient(webseed.ClientConfig{UserAgent: "lorrent/" + cfg.Version, Dial: e.out.Dial, Lookup: e.out.Lookup, Resolves: e.out.Proxied(), Deny: e.blocked})
 	return e, nil
 }
 

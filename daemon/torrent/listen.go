@@ -29,7 +29,7 @@ func (e *Engine) listen() error {
 	if e.cfg.Transport == OnlyTCP {
 		deny = func(netip.AddrPort) bool { return true }
 	}
-	if e.udp, err = newDatagrams(conn, deny); err != nil {
+	if e.udp, err = newDatagrams(conn, deny, e.blocked); err != nil {
 		l.Close()
 		return err
 	}

@@ -231,6 +231,7 @@ func (s *session) complete() bool {
 // tick is what happens once a second.
 func (s *session) tick(now time.Time) {
 	s.releaseCrossed()
+	s.blocklistTick()
 	for _, r := range s.swarm.peers {
 		s.heard(r.conn)
 	}

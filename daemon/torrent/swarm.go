@@ -28,6 +28,7 @@ type swarm struct {
 	dialing    int
 	fallbacks  int // dials over uTP after TCP has failed
 	turnover   time.Time
+	lists      int64 // blocklists that peers were compared with
 }
 
 // candidate is an address that a peer may be at.

@@ -35,8 +35,8 @@ const maxFallbacks = 32
 // may get one.
 var errUnreachable = errors.New("peer cannot be reached")
 
-// errBlocked says that a peer's address is on the blocklist.
-var errBlocked = errors.New("peer is on the blocklist")
+// errBlocked says that an address is on the blocklist.
+var errBlocked = errors.New("the address is on the blocklist")
 
 // attempts are the transports to call a peer over, in their order. utp says
 // that it was reached over uTP, and not over TCP, last time.

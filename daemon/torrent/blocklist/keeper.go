@@ -28,6 +28,7 @@ type Config struct {
 	Source  string // a path, or an http or https URL
 	Cache   string // file that keeps what came from a URL, for the next start
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Look    time.Duration            // between two looks at a file, 0 is a minute
 	Changed func(l *List, err error) // called from Run after each try that changed something, unless nil
 }
 
@@ -46,6 +47,9 @@ type Keeper struct {
 // from the start. A file that cannot be read is an error: it was meant to
 // protect somebody.
 func NewKeeper(cfg Config) (*Keeper, error) {
+	if cfg.Look <= 0 {
+		cfg.Look = lookEvery
+	}
 	k := &Keeper{cfg: cfg}
 	if !k.remote() {
 		_, err := k.look(cfg.Source)
@@ -88,7 +92,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 				wait = retryEvery
 			}
 		} else {
-			wait = lookEvery
+			wait = k.cfg.Look
 			changed, err = k.look(k.cfg.Source)
 		}
 		if ctx.Err() == nil && (changed || err != nil) && k.cfg.Changed != nil {

@@ -33,6 +33,8 @@ type ClientConfig struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup resolves names, as net.Resolver's LookupNetIP, which nil stands for.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Deny says which addresses not to connect to; nil denies none.
+	Deny func(netip.Addr) bool
 	// Resolves says that Dial, as a proxy does, takes host names.
 	Resolves bool
 }
@@ -85,6 +87,8 @@ func (c *Client) Close() {
 	}
 }
 
+var errDenied = errors.New("the address is on the blocklist")
+
 var errInward = errors.New("refused to connect to an address of this host or network")
 
 // dial connects to an address that is at least as far away as floor. It
@@ -112,6 +116,10 @@ func (c *Client) dial(ctx context.Context, network, address string, floor scope.
 		a = a.Unmap()
 		if near := scope.Of(a); near < floor {
 			err = fmt.Errorf("%w: %s is %s", errInward, a, near)
+			continue
+		}
+		if c.cfg.Deny != nil && c.cfg.Deny(a) {
+			err = fmt.Errorf("%w: %s", errDenied, a)
 			continue
 		}
 		var conn net.Conn

@@ -2,6 +2,7 @@ package webseed
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -34,6 +35,18 @@ type farAway struct {
 }
 
 func (f farAway) RemoteAddr() net.Addr { return f.addr }
+
+// A host on the blocklist is not connected to, whatever its name.
+func TestBlockedHost(t *testing.T) {
+	l := newLibrary(t, map[string]int64{"": 40_000})
+	s := l.serve(t, func(h http.Handler) http.Handler { return h })
+	client := newTestClient(t, ClientConfig{Deny: func(a netip.Addr) bool { return true }})
+	world(t, client, s)
+	err := l.leech(t, Config{URL: "http://public.example/", Client: client}).fetch(t, l, l.allBlocks())
+	if !errors.Is(err, errDenied) {
+		t.Errorf("connected to: %v", err)
+	}
+}
 
 // A stranger's torrent must not make us give orders to devices at home.
 func TestNobodyIsLedInward(t *testing.T) {
