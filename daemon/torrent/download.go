@@ -1,21 +1,11 @@
 package torrent
 
 import (
-	"errors"
-	"fmt"
-	"net/netip"
 	"time"
 
-	"lorrent/daemon/event"
-	"lorrent/daemon/torrent/hashtree"
 	"lorrent/daemon/torrent/peer"
-	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/picker"
-	"lorrent/storage/disk"
 )
-
-// maxWriteRetry is the longest time between two tries to write to a full disk.
-const maxWriteRetry = time.Minute
 
 // download is the state of getting pieces.
 type download struct {
@@ -53,23 +43,6 @@ func (s *session) releaseCrossed() {
 		s.content.picker.Release(x.peer, x.block)
 	}
 	s.fetch.crossed = s.fetch.crossed[:0]
-}
-
-// stalled reports whether the disk refuses what we download. Seeding goes on.
-func (s *session) stalled() bool { return len(s.fetch.blocked) > 0 || s.fetch.unprepared }
-
-// passing reports whether the disk may take later what it refuses now.
-func passing(err error) bool {
-	return errors.Is(err, disk.ErrNoSpace) || errors.Is(err, disk.ErrReadOnly)
-}
-
-// stall says what is in the way, and sets the time of the next try.
-func (s *session) stall(err error) {
-	f := &s.fetch
-	f.blockedAt = time.Now()
-	f.retry = min(max(2*f.retry, s.e.cfg.writeRetry), maxWriteRetry)
-	s.obstacle = fmt.Sprintf("%v; trying again every %s", err, f.retry)
-	s.log.Error().Err(err).Msg("cannot write, downloading is suspended")
 }
 
 // blockArrived handles one block that a reader has put into its piece.
@@ -119,182 +92,6 @@ func (s *session) blockArrived(r *remote, e *peer.Event) {
 
 func blockOf(index, begin, length uint32) picker.Block {
 	return picker.Block{Piece: int32(index), Begin: int32(begin), Length: int32(length)}
-}
-
-// verified ends the arrival of a piece.
-func (s *session) verified(b *arrival, right bool, blocks []hashtree.Hash, err error) {
-	s.fetch.writing--
-	s.content.giveUp(int32(b.Index))
-	switch {
-	case errors.Is(err, errConflict):
-		s.content.picker.PieceFailed(b.Index)
-		b.Release()
-		if !s.draining {
-			s.fail(err)
-		}
-	case err == nil && !right:
-		if !s.sift(b, blocks) {
-			s.wrongPiece(b, blocks)
-			b.Release()
-		}
-	case err != nil:
-		s.refusedByDisk(b, err)
-	default:
-		s.rightPiece(b, blocks)
-		b.Release()
-	}
-}
-
-func (s *session) rightPiece(b *arrival, blocks []hashtree.Hash) {
-	size := int64(b.Size())
-	left := s.content.picker.Left()
-	s.content.picker.PieceVerified(b.Index)
-	s.count()
-	s.resume.wrote(size, time.Now())
-	s.banLiars(b.Index, blocks)
-	if s.draining {
-		return
-	}
-	for _, r := range s.swarm.peers {
-		r.conn.Send(func(out []byte) []byte { return peerwire.AppendIndex(out, peerwire.Have, uint32(b.Index)) })
-		if r.interests {
-			s.considerInterest(r)
-		}
-	}
-	if left > 0 && s.content.picker.Left() == 0 {
-		s.completed(true)
-	}
-	s.checkpointTick(time.Now())
-}
-
-// completed is what happens when the last piece that is wanted is there.
-func (s *session) completed(justNow bool) {
-	if s.record.CompletedAt.IsZero() {
-		s.record.CompletedAt = time.Now().UTC()
-		s.resume.changed = true
-	}
-	if justNow {
-		for _, r := range s.swarm.peers {
-			s.account(r) // so that trackers and users hear the whole count
-		}
-		s.log.Info().Str("name", s.record.Name).Msg("torrent complete")
-		total, _ := wantedBytes(&s.record)
-		s.e.cfg.Events.Publish(event.TorrentCompleted{InfoHash: s.t.hash.String(), Name: s.record.Name, TotalBytes: total})
-		if s.everything() {
-			s.tell.completed(time.Now())
-		}
-		s.sayUploadOnly(true)
-	}
-	for _, r := range s.swarm.peers {
-		s.considerInterest(r)
-	}
-	if s.everything() && (justNow || s.content.rechecked) {
-		s.derive()
-	}
-}
-
-// wrongPiece finds out who is to blame for a piece with a wrong hash: a single
-// contributor at once, one of several when the piece is right later on.
-func (s *session) wrongPiece(b *arrival, blocks []hashtree.Hash) {
-	s.record.WastedBytes += int64(b.Size())
-	s.resume.changed = true
-	s.content.picker.PieceFailed(b.Index)
-	senders := make([]netip.AddrPort, len(blocks))
-	contributors := make(map[int32]bool)
-	for i, id := range b.Contributors() {
-		contributors[id] = true
-		senders[i] = s.swarm.addrs[id]
-	}
-	s.log.Warn().Int("piece", b.Index).Int("contributors", len(contributors)).Msg("piece has a wrong hash")
-	if leaves := b.Leaves(); leaves != nil {
-		s.banSenders(b.Index, senders, blocks, leaves)
-	} else if len(contributors) == 1 && senders[0].IsValid() {
-		s.ban(senders[0], fmt.Sprintf("sent piece %d with a wrong hash", b.Index))
-	} else {
-		s.fetch.blame.suspect(b.Index, senders, blocks)
-		for id := range contributors {
-			if r := s.swarm.peers[id]; r != nil {
-				r.parole = true
-			}
-		}
-	}
-	if !s.draining {
-		s.refillAll()
-	}
-}
-
-// refusedByDisk keeps what could not be written, when the reason may pass.
-// Nothing more is asked for until it is written; seeding goes on.
-func (s *session) refusedByDisk(b *arrival, err error) {
-	f := &s.fetch
-	if !passing(err) || s.draining {
-		if b.complete {
-			s.content.picker.PieceFailed(b.Index)
-			b.Release()
-		}
-		if !s.draining {
-			s.fail(fmt.Errorf("write: %w", err))
-		}
-		return
-	}
-	if len(f.blocked) == 0 {
-		s.stall(err)
-	}
-	b.waits = true
-	f.blocked = append(f.blocked, b)
-	for _, r := range s.swarm.peers {
-		blocks, _ := r.conn.GiveUpAll(true)
-		s.release(r, blocks)
-	}
-}
-
-// retryWrites gives the disk another chance.
-func (s *session) retryWrites(now time.Time) {
-	f := &s.fetch
-	if !s.stalled() || f.writing > 0 || now.Sub(f.blockedAt) < f.retry {
-		return
-	}
-	if f.unprepared {
-		s.prepareAgain()
-		return
-	}
-	blocked := f.blocked
-	f.blocked, f.blockedAt = nil, now
-	s.obstacle = ""
-	for _, a := range blocked {
-		a.waits = false
-		s.advance(a)
-	}
-}
-
-// prepareAgain sets space aside for a torrent that found none.
-func (s *session) prepareAgain() {
-	c := s.content
-	if s.fetch.preparing {
-		return // it looks afterwards what is wanted
-	}
-	s.fetch.preparing = true
-	s.fetch.writing++ // the content must stay
-	plan := c.plan
-	c.allocated = plan
-	s.submit(s.e.disk, func() func() {
-		err := c.allocate(plan)
-		return func() {
-			s.fetch.writing--
-			s.fetch.preparing = false
-			switch {
-			case c.allocated != c.plan && !s.draining:
-				s.prepareAgain()
-			case err == nil:
-				s.unallocated = false
-				s.fetch.unprepared, s.fetch.retry, s.obstacle = false, 0, ""
-			case passing(err):
-				s.stall(err)
-			case !s.draining:
-				s.fail(fmt.Errorf("set space aside in %s: %w", s.record.Dir, err))
-			}
-		}
-	})
 }
 
 // refill asks a peer for as much as its window has room for.
