@@ -37,7 +37,8 @@ func (a *app) addCommand() *cobra.Command {
 		Long: `Add torrents. A FILE is read here and sent to the daemon, a URL is fetched by
 the daemon, and - is the .torrent on standard input. What a MAGNET link names is
 found among its peers: until then the state is "metadata". Adding a torrent that
-is there already changes nothing.`,
+is there already gives it the trackers, peers and web seeds it does not know,
+unless it is private, and changes nothing else.`,
 		Example: "  lorrentctl add debian.torrent --wait\n" +
 			"  lorrentctl add 'magnet:?xt=urn:btih:…' --wait\n" +
 			"  lorrentctl add season.torrent --files 0,2,4-8\n" +

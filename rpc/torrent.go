@@ -66,7 +66,7 @@ type TorrentAddArgs struct {
 // TorrentAddReply is the torrent, new or already known.
 type TorrentAddReply struct {
 	Torrent   Torrent `json:"torrent"`
-	Duplicate bool    `json:"duplicate"` // it was there before; if it is not private, it learnt new trackers and peers
+	Duplicate bool    `json:"duplicate"` // it was there before; if it is not private, it learnt new trackers, peers and web seeds
 }
 
 // TorrentListReply is every torrent, oldest first.

@@ -40,8 +40,8 @@ func (e *AmbiguousError) Error() string {
 }
 
 // Add stores a torrent and starts it unless it is to be paused. It is durable
-// when Add returns. A torrent that is there already learns new
-// trackers, unless it is private, and is otherwise left as it is.
+// when Add returns. A torrent that is there already learns new trackers and web
+// seeds, unless it is private, and is otherwise left as it is.
 func (e *Engine) Add(ctx context.Context, data []byte, o AddOptions) (s Status, duplicate bool, err error) {
 	m, err := metainfo.Parse(data)
 	if err != nil {

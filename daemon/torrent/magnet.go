@@ -51,7 +51,7 @@ func (s *session) countHeld() {
 // AddMagnet stores the torrent that a magnet link names and starts it unless
 // it is to be paused. It is durable when AddMagnet returns; what the torrent
 // contains is asked of its peers then. A torrent that is there already learns
-// new trackers and peers, unless it is private, and is otherwise left as it is.
+// new trackers, peers and web seeds, unless it is private, and is otherwise left as it is.
 func (e *Engine) AddMagnet(ctx context.Context, uri string, o AddOptions) (s Status, duplicate bool, err error) {
 	l, err := magnet.Parse(uri)
 	if err != nil {

@@ -42,9 +42,10 @@ type TorrentService struct {
 
 // Add adds a torrent from exactly one of metainfo, path and url. It is stored
 // when the answer comes; a known torrent is returned with duplicate true, and
-// only learns new trackers and peers, if it is not private. The daemon reads path and url itself, with its own rights. A url may be
-// a magnet link: then the torrent's name and contents are found out later, and
-// its state is metadata until they are. The .torrent of such a one ends that.
+// only learns new trackers, peers and web seeds, if it is not private. The daemon
+// reads path and url itself, with its own rights. A url may be a magnet link:
+// then the torrent's name and contents are found out later, and its state is
+// metadata until they are. The .torrent of such a one ends that.
 func (s *TorrentService) Add(r *http.Request, args *rpc.TorrentAddArgs, reply *rpc.TorrentAddReply) error {
 	dir, err := checkDir(args.Dir, s.roots)
 	if err != nil {
