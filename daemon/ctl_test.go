@@ -203,7 +203,7 @@ func checkList(t *testing.T, c ctl, id, stopped string) {
 
 func checkShow(t *testing.T, c ctl, id string) {
 	out := c.ok(t, "show", id, "--files", "--peers", "--trackers", "--pieces")
-	for _, s := range []string{"name\tpayload\n", "state\tseeding\n", "\n100.0%\t3.0 MiB\tpayload\n", "ADDRESS\t", "/announce", "verified\t13 of 13 pieces", "█████████████"} {
+	for _, s := range []string{"name\tpayload\n", "state\tseeding\n", "\n0\t100.0%\t3.0 MiB\tnormal\tpayload\n", "ADDRESS\t", "/announce", "verified\t13 of 13 pieces", "█████████████"} {
 		if !strings.Contains(out, s) {
 			t.Errorf("show has no %q:\n%s", s, out)
 		}

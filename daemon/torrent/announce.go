@@ -67,7 +67,12 @@ func (s *session) announceTick(now time.Time) {
 	ctx, hashes := s.net, s.hashes()
 	s.spawn(func() func() {
 		r, err := s.e.announceAll(ctx, url, req, hashes)
-		return func() { s.announced(url, r, err) }
+		return func() {
+			if err == nil {
+				s.t.toldSeed = req.Left == 0
+			}
+			s.announced(url, r, err)
+		}
 	})
 }
 

@@ -249,6 +249,8 @@ func (s *session) move() {
 	}
 	if s.content.picker.Left() == 0 {
 		s.completed(false)
+	} else if s.t.toldSeed {
+		s.tell.force(time.Now()) // trackers do not tell seeds of seeds
 	}
 	waiting := s.waiting
 	s.waiting = nil

@@ -711,3 +711,32 @@ func TestSeedWhoseFilesVanish(t *testing.T) {
 		t.Errorf("error %q", st.Error)
 	}
 }
+
+// A seed that finds damage was told of nobody: it asks as soon as it may.
+func TestDamagedSeedAsksForPeers(t *testing.T) {
+	t.Parallel()
+	http, _ := startTracker(t)
+	dir := t.TempDir()
+	torrent := makePayload(t, filepath.Join(dir, "data"), "payload", 64<<10, http, 1<<20)
+	n := startNode(t, dir, nil)
+	h := add(t, n, torrent)
+	next := func() (wait time.Duration) {
+		n.do(t, h, func(s *session) {
+			if at, any := s.tell.next(); any && !s.tell.busy {
+				wait = time.Until(at)
+			}
+		})
+		return wait
+	}
+	n.waitFor(t, h, "tracker's answer", func(st Status) bool { return st.State == Seeding && next() > 10*time.Minute })
+	if err := os.WriteFile(filepath.Join(n.dir, "payload"), make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Recheck(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	n.waitFor(t, h, "an early announce", func(st Status) bool {
+		wait := next()
+		return st.State == Downloading && wait > 0 && wait < 2*time.Minute
+	})
+}

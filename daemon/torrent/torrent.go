@@ -39,6 +39,8 @@ type torrent struct {
 	web    []*webSeed
 	search *search
 	looked bool // at the files, since the engine was started
+
+	toldSeed bool // what a tracker heard last: that nothing is left
 }
 
 func newTorrent(e *Engine, r storage.Torrent) *torrent {
