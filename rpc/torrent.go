@@ -4,9 +4,9 @@ import "time"
 
 // States of a torrent.
 const (
-	StateQueued      = "queued"
+	StateQueued      = "queued"   // about to begin: its files are being looked at
 	StateMetadata    = "metadata" // of a magnet link: what it contains is not known yet
-	StateChecking    = "checking"
+	StateChecking    = "checking" // pieces are hashed
 	StateDownloading = "downloading"
 	StateSeeding     = "seeding"
 	StateStopped     = "stopped"
@@ -26,7 +26,7 @@ type Torrent struct {
 	WantedBytes         int64 `json:"wantedBytes"`         // in the pieces that hold a part of a wanted file
 	WantedVerifiedBytes int64 `json:"wantedVerifiedBytes"` // of them: progress is this of WantedBytes
 
-	CheckedBytes    int64      `json:"checkedBytes"` // progress of a recheck, -1 outside one
+	CheckedBytes    int64      `json:"checkedBytes"` // progress when State is "checking", -1 otherwise
 	DownloadRate    int64      `json:"downloadRate"`
 	UploadRate      int64      `json:"uploadRate"`
 	DownloadedBytes int64      `json:"downloadedBytes"` // payload received, ever

@@ -54,7 +54,7 @@ func openDisk(info *metainfo.Info, dir string, mode disk.Mode) (*disk.Torrent, e
 func (s *session) open() {
 	s.phase = opening
 	hash, dir, checkAll := s.t.hash, s.record.Dir, s.checkAll
-	s.checkAll = false
+	s.checkAll, s.hashAll = false, checkAll
 	work := func() func() {
 		o, err := s.e.open(hash, dir, checkAll)
 		return func() { s.opened(o, err) }
@@ -116,7 +116,7 @@ func (o *opened) judge(padding *bitfield.Bitfield, checkAll bool) (t trust, err 
 func (s *session) opened(o opened, err error) {
 	s.phase, s.t.looked = resting, true
 	looking := s.looking
-	s.looking = false
+	s.looking, s.hashAll = false, false
 	if err == nil && !s.draining {
 		redescribe(&s.record, o.info)
 		if o.plan, err = settle(&s.record, o.info); err != nil {

@@ -19,8 +19,11 @@ func (s *session) status() Status {
 	if st.Error == "" {
 		st.Error = s.obstacle
 	}
-	if s.check != nil {
-		st.CheckedBytes = s.check.bytes
+	if st.State == Checking {
+		st.CheckedBytes = 0 // not begun
+		if s.check != nil {
+			st.CheckedBytes = s.check.bytes
+		}
 	}
 	for _, r := range s.swarm.peers {
 		if r.web == nil {
@@ -48,13 +51,13 @@ func (s *session) status() Status {
 
 func (s *session) state() State {
 	switch {
-	case s.record.Stopped && s.phase != checking:
+	case s.record.Stopped && s.check == nil:
 		return Stopped
 	case s.record.Error != "":
 		return Failed
 	case s.unknown():
 		return Metadata
-	case s.phase == opening && !s.looking, s.phase == checking:
+	case s.check != nil, s.phase == opening && s.hashAll:
 		return Checking
 	case s.complete():
 		return Seeding

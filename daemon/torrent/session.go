@@ -56,6 +56,7 @@ type session struct {
 	phase       phase
 	draining    bool
 	checkAll    bool // the next opening hashes everything
+	hashAll     bool // this opening does
 	unallocated bool // files are wanted that may not be there yet
 	looking     bool // this opening only looks whether everything is there still
 	seeking     seeking

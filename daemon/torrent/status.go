@@ -10,7 +10,8 @@ import (
 type State string
 
 // The states a torrent can be in. Metadata is that of a magnet link whose info
-// dictionary is still to be found.
+// dictionary is still to be found. Checking is for hashing alone: a torrent
+// whose files are only looked at is Queued, or Seeding if nothing was missing.
 const (
 	Queued      State = "queued"
 	Metadata    State = "metadata"
@@ -37,7 +38,7 @@ type Status struct {
 	WantedBytes         int64 // in the pieces that files which are wanted have a part in
 	WantedVerifiedBytes int64 // of them
 
-	CheckedBytes    int64 // progress of a recheck, -1 outside one
+	CheckedBytes    int64 // progress in State Checking, -1 otherwise
 	DownloadedBytes int64 // payload received, ever
 	UploadedBytes   int64
 	WastedBytes     int64 // received twice or with a wrong hash
