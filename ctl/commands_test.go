@@ -112,7 +112,7 @@ func TestInboxPlain(t *testing.T) {
 func TestShowPlain(t *testing.T) {
 	r := newFakeDaemon(t).ctl("show", "89abff", "--files", "--peers", "--trackers", "--webseeds", "--pieces")
 	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r.want(t, exitOK, "name\t本の名前\nid\t"+hashBook+"\nstate\tseeding\ndone\t100.0%, 1000 B of 1000 B\neta\t-\n"+
+	r.want(t, exitOK, "name\t本の名前\nid\t"+hashBook+"\nstate\tseeding\nsuper-seeding\tuntil there is another seed\ndone\t100.0%, 1000 B of 1000 B\neta\t-\n"+
 		"rates\t0 B/s down, 0 B/s up\npeers\t0, 0 seeds\ntransferred\t0 B down, 2.4 KiB up, 0 B wasted\nratio\t2.50\npieces\t1 of 16 KiB\n"+
 		"files\t2\nfolder\t/srv\nprivate\tno\nadded\t"+timeText(clock.Add(time.Hour))+"\ncompleted\t"+timeText(clock)+"\nno peers\ttracker: HTTP 502, DHT: 412 nodes, port: 51767, nobody has called yet\n"+
 		"\n#\tDONE\tSIZE\tPRIORITY\tFILE\n0\t50.0%\t2.0 KiB\thigh\ta/\uFFFDb\n2\t100.0%\t0 B\tskip\tempty\n"+

@@ -61,7 +61,7 @@ func newFakeDaemon(t *testing.T) *fakeDaemon {
 				CheckedBytes: -1, DownloadRate: 3 << 20, UploadRate: 1 << 10, Peers: 12, Seeds: 4, ETASeconds: 171, Dir: "/srv",
 				PieceLength: 1 << 18, NumPieces: 4096, NumFiles: 1, AddedAt: added},
 			{InfoHash: hashBook, Name: "本の名前", State: rpc.StateSeeding, TotalBytes: 1000, VerifiedBytes: 1000, CheckedBytes: -1,
-				UploadedBytes: 2500, ETASeconds: -1, Dir: "/srv", PieceLength: 1 << 14, NumPieces: 1, NumFiles: 2, AddedAt: added.Add(time.Hour), CompletedAt: &added},
+				UploadedBytes: 2500, ETASeconds: -1, Dir: "/srv", SuperSeeding: true, PieceLength: 1 << 14, NumPieces: 1, NumFiles: 2, AddedAt: added.Add(time.Hour), CompletedAt: &added},
 			{InfoHash: hashVideo, Name: "evil\x1b[2J\u009b31m\nname", State: rpc.StateError, Error: "disk full", TotalBytes: 10 << 20,
 				CheckedBytes: -1, ETASeconds: -1, Dir: "/srv", PieceLength: 1 << 18, NumPieces: 40, NumFiles: 1, AddedAt: added.Add(2 * time.Hour)},
 		},

@@ -93,6 +93,9 @@ func (o *output) summary(t rpc.Torrent) *pairs {
 		p.add("v2 hash", text("%s", t.InfoHashV2))
 	}
 	p.add("state", cell{t.State, stateStyle(t.State)})
+	if t.SuperSeeding {
+		p.add("super-seeding", text("until there is another seed"))
+	}
 	if t.Error != "" {
 		p.add("error", cell{t.Error, red})
 	}

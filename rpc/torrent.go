@@ -38,6 +38,7 @@ type Torrent struct {
 	Error           string     `json:"error"` // why State is "error", or what is in the way
 	Dir             string     `json:"dir"`
 	Private         bool       `json:"private"`
+	SuperSeeding    bool       `json:"superSeeding"`  // it gives every piece away once, until there is another seed
 	DownloadLimit   int64      `json:"downloadLimit"` // of this torrent alone, 0 is none
 	UploadLimit     int64      `json:"uploadLimit"`
 	PieceLength     int64      `json:"pieceLength"`

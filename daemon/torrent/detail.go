@@ -16,6 +16,10 @@ import (
 func (s *session) status() Status {
 	st := statusOf(s.record)
 	st.State = s.state()
+	if s.phase == moving {
+		st.SuperSeeding = s.super.active
+	}
+	st.SuperSeeding = st.SuperSeeding && st.State == Seeding
 	if st.Error == "" {
 		st.Error = s.obstacle
 	}

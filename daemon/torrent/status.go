@@ -48,6 +48,7 @@ type Status struct {
 	Seeds           int // of Peers
 	ETASeconds      int64
 	Private         bool
+	SuperSeeding    bool   // gives every piece away once, or will when somebody comes (BEP 16)
 	Limits          Limits // of this torrent alone
 	PieceLength     int64
 	NumPieces       int

@@ -27,7 +27,7 @@ func superSeeder(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	s.h = st.InfoHash
-	s.waitFor(t, s.h, "its data is found", seeding)
+	s.waitFor(t, s.h, "its data is found", func(st Status) bool { return seeding(st) && st.SuperSeeding })
 	return s
 }
 
@@ -109,6 +109,27 @@ func TestSuperSeedEnds(t *testing.T) {
 		shownPiece(t, a)
 	}
 	s.dial(t).Expect(t, peerwire.HaveAll)
+	s.waitFor(t, s.h, "it says so", func(st Status) bool { return seeding(st) && !st.SuperSeeding })
+}
+
+// It is shown for as long as it seeds, whether or not anybody works on it.
+func TestSuperSeedIsShown(t *testing.T) {
+	t.Parallel()
+	s := superSeeder(t)
+	s.do(t, s.h, func(se *session) {
+		if st := statusOf(se.record); !st.SuperSeeding {
+			t.Errorf("with nobody at work on it: %+v", st)
+		}
+		part := se.record
+		part.VerifiedBytes--
+		if st := statusOf(part); st.SuperSeeding {
+			t.Errorf("with a part missing: %+v", st)
+		}
+	})
+	if err := s.Stop(ctx, s.h); err != nil {
+		t.Fatal(err)
+	}
+	s.waitFor(t, s.h, "stop", func(st Status) bool { return st.State == Stopped && !st.SuperSeeding })
 }
 
 // The whole way: two downloads from one that super-seeds.

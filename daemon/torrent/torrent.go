@@ -91,6 +91,7 @@ func statusOf(r storage.Torrent) Status {
 		s.State = Metadata
 	case finished(&r):
 		s.State, s.ETASeconds = Seeding, 0
+		s.SuperSeeding = r.SuperSeed && r.VerifiedBytes == r.TotalBytes
 	}
 	return s
 }

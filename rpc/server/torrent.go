@@ -219,7 +219,7 @@ func toTorrent(s torrent.Status) rpc.Torrent {
 		WantedBytes: s.WantedBytes, WantedVerifiedBytes: s.WantedVerifiedBytes,
 		DownloadRate: s.DownloadRate, UploadRate: s.UploadRate,
 		DownloadedBytes: s.DownloadedBytes, UploadedBytes: s.UploadedBytes, WastedBytes: s.WastedBytes,
-		Peers: s.Peers, Seeds: s.Seeds, ETASeconds: s.ETASeconds, Private: s.Private,
+		Peers: s.Peers, Seeds: s.Seeds, ETASeconds: s.ETASeconds, Private: s.Private, SuperSeeding: s.SuperSeeding,
 		DownloadLimit: s.Limits.Download, UploadLimit: s.Limits.Upload,
 		PieceLength: s.PieceLength, NumPieces: s.NumPieces, NumFiles: s.NumFiles,
 		AddedAt: s.AddedAt, CompletedAt: timeOrNil(s.CompletedAt),

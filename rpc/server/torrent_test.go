@@ -129,7 +129,7 @@ func TestTorrentGet(t *testing.T) {
 		Status: torrent.Status{
 			InfoHash: testHash, Name: "n", State: torrent.Failed, Error: "e", Dir: "/d", TotalBytes: 1, VerifiedBytes: 2, CheckedBytes: 3,
 			DownloadedBytes: 4, UploadedBytes: 5, WastedBytes: 6, DownloadRate: 7, UploadRate: 8, Peers: 9, Seeds: 10, ETASeconds: -1,
-			Private: true, PieceLength: 11, NumPieces: 12, NumFiles: 13, AddedAt: added, CompletedAt: added,
+			Private: true, SuperSeeding: true, PieceLength: 11, NumPieces: 12, NumFiles: 13, AddedAt: added, CompletedAt: added,
 		},
 		Finding:  []torrent.FindingStatus{{Source: "dht", Text: "1 node"}},
 		Files:    []torrent.FileStatus{{Index: 3, Path: "a/b", Length: 1, VerifiedBytes: 2, Priority: "high"}},
@@ -148,7 +148,7 @@ func TestTorrentGet(t *testing.T) {
 	want := rpc.Torrent{
 		InfoHash: testHash.String(), Name: "n", State: "error", Error: "e", Dir: "/d", TotalBytes: 1, VerifiedBytes: 2, CheckedBytes: -1,
 		DownloadedBytes: 4, UploadedBytes: 5, WastedBytes: 6, DownloadRate: 7, UploadRate: 8, Peers: 9, Seeds: 10, ETASeconds: -1,
-		Private: true, PieceLength: 11, NumPieces: 12, NumFiles: 13, AddedAt: added, CompletedAt: &added,
+		Private: true, SuperSeeding: true, PieceLength: 11, NumPieces: 12, NumFiles: 13, AddedAt: added, CompletedAt: &added,
 	}
 	if fmt.Sprintf("%+v", deref(short.Torrent)) != fmt.Sprintf("%+v", deref(want)) {
 		t.Errorf("got  %+v\nwant %+v", short.Torrent, want)
