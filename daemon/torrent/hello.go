@@ -153,7 +153,6 @@ type theirGreeting struct {
 		Exchange *int `bencode:"ut_pex"`
 		Punch    *int `bencode:"ut_holepunch"`
 		Uploads  *int `bencode:"upload_only"`
-		DontHave *int `bencode:"lt_donthave"`
 	} `bencode:"m"`
 	Metadata int    `bencode:"metadata_size"`
 	Port     int    `bencode:"p"`
@@ -182,7 +181,6 @@ func (s *session) greeted(r *remote, payload []byte) bool {
 	number(&r.exchange.id, h.Messages.Exchange)
 	number(&r.punch.id, h.Messages.Punch)
 	number(&r.uploadsID, h.Messages.Uploads)
-	number(&r.dontHaveID, h.Messages.DontHave)
 	if seen, ok := netip.AddrFromSlice([]byte(h.YourIP)); ok {
 		s.e.external.Peer(r.addr.Addr(), seen)
 	}

@@ -4,7 +4,7 @@ import "encoding/binary"
 
 // Extension messages without a package of their own.
 const (
-	nameDontHave   = "lt_donthave" // BEP 54: a piece's index
+	nameDontHave   = "lt_donthave" // BEP 54: a piece's index; only received: who loses pieces here leaves everybody first
 	nameUploadOnly = "upload_only" // BEP 21, as libtorrent has it: a byte, 0 for no
 )
 

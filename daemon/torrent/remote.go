@@ -34,7 +34,6 @@ type remote struct {
 	extends    bool   // speaks BEP 10
 	uploads    bool   // only: it wants nothing (BEP 21)
 	uploadsID  uint8  // of its upload_only messages
-	dontHaveID uint8  // of its lt_donthave messages
 	metadataID uint8  // of its ut_metadata messages, 0 when it speaks none
 	early      *early // nil once it is known what it talks about
 	content    atomic.Pointer[content]
