@@ -98,10 +98,16 @@ func onTerminal(t *testing.T, d *fakeDaemon, width uint16, env []string, answer 
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	code := run(ctx, args, slave, slave, slave, append(d.env(), env...))
+	// What is still on its way when a terminal is closed may be lost.
+	const end = "\x00the end"
+	if _, err := slave.WriteString(end); err != nil {
+		t.Error(err)
+	}
+	tt.expect(end)
 	slave.Close()
 	<-tt.read
 	master.Close()
-	return code, tt.screen()
+	return code, strings.TrimSuffix(tt.screen(), end)
 }
 
 func TestTableOnTerminal(t *testing.T) {
