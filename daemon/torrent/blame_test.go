@@ -79,3 +79,28 @@ func TestBlameIsBounded(t *testing.T) {
 		t.Errorf("%d tries of one block remembered", n)
 	}
 }
+
+// A second wrong block of a peer is no second ban, and its other ports are
+// banned with it, but on the loopback address.
+func TestBannedOnce(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil)
+	here := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:5"), netip.MustParseAddrPort("127.0.0.1:6")}
+	s.do(t, s.h, func(se *session) {
+		for _, addr := range []netip.AddrPort{eve, eve, netip.AddrPortFrom(eve.Addr(), 7), here[0], here[0]} {
+			se.ban(addr, "sent to "+addr.String())
+		}
+		se.note([]netip.AddrPort{netip.AddrPortFrom(eve.Addr(), 8), here[0], here[1]}, "tracker")
+		for _, addr := range []netip.AddrPort{netip.AddrPortFrom(eve.Addr(), 8), here[0]} {
+			if se.swarm.candidates[addr] != nil {
+				t.Errorf("%v is a candidate again", addr)
+			}
+		}
+		if se.swarm.candidates[here[1]] == nil {
+			t.Errorf("%v was banned, too", here[1])
+		}
+	})
+	if bans := s.bans(); !slices.Equal(bans, []string{"sent to " + eve.String(), "sent to " + here[0].String()}) {
+		t.Errorf("bans: %q", bans)
+	}
+}

@@ -112,14 +112,12 @@ func (s *session) leavesArrived(r *remote, q hashtree.Request, hashes []hashtree
 
 // spoilt takes wrong blocks back, and bans those who sent them.
 func (s *session) spoilt(index int, wrong []piece.Wrong) {
-	banned := make(map[int32]bool)
 	for _, w := range wrong {
 		s.record.WastedBytes += int64(w.Length)
 		s.content.picker.Spoilt(blockOf(uint32(index), uint32(w.Begin), uint32(w.Length)))
 	}
 	for _, w := range wrong {
-		if addr := s.swarm.addrs[w.From]; !banned[w.From] && addr.IsValid() {
-			banned[w.From] = true
+		if addr := s.swarm.addrs[w.From]; addr.IsValid() {
 			s.ban(addr, wrongBlock(index, w.Begin/peerwire.BlockSize))
 		}
 	}
@@ -135,10 +133,8 @@ func (s *session) banLiars(piece int, right []hashtree.Hash) {
 // banSenders bans who sent a wrong block of a piece whose leaves are known; the
 // others have nothing to do with it.
 func (s *session) banSenders(piece int, senders []netip.AddrPort, blocks, leaves []hashtree.Hash) {
-	banned := make(map[netip.AddrPort]bool)
 	for i, sum := range blocks {
-		if sum != leaves[i] && senders[i].IsValid() && !banned[senders[i]] {
-			banned[senders[i]] = true
+		if sum != leaves[i] && senders[i].IsValid() {
 			s.ban(senders[i], wrongBlock(piece, i))
 		}
 	}

@@ -209,19 +209,17 @@ func (s *session) drop(r *remote, format string, args ...any) {
 	r.conn.Close()
 }
 
-// ban closes a connection and every way back. On a loopback address, which
-// many peers share, only the one address and port is banned.
+// ban closes a connection and every way back. More that a peer sent before it was
+// banned changes nothing.
 func (s *session) ban(addr netip.AddrPort, reason string) {
-	if s.banWebSeed(addr, reason) {
+	if s.banWebSeed(addr, reason) || s.swarm.isBanned(addr) {
 		return
 	}
 	s.e.cfg.Events.Publish(event.PeerBanned{InfoHash: s.t.hash.String(), Address: addr.String(), Reason: reason})
 	s.log.Warn().Stringer("peer", addr).Str("reason", reason).Msg("peer banned")
-	if !addr.Addr().IsLoopback() {
-		s.swarm.banned[addr.Addr()] = true
-	}
+	s.swarm.banned[banKey(addr)] = true
 	for _, r := range s.swarm.peers {
-		if r.addr == addr || s.swarm.banned[r.addr.Addr()] {
+		if s.swarm.isBanned(r.addr) {
 			if c := s.swarm.candidates[r.listen]; c != nil {
 				c.forbidden = true
 			}
@@ -229,7 +227,7 @@ func (s *session) ban(addr netip.AddrPort, reason string) {
 		}
 	}
 	for a, c := range s.swarm.candidates {
-		c.forbidden = c.forbidden || a == addr || s.swarm.banned[a.Addr()]
+		c.forbidden = c.forbidden || s.swarm.isBanned(a)
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 // swarm is everyone we know for one torrent.
 type swarm struct {
 	candidates map[netip.AddrPort]*candidate
-	banned     map[netip.Addr]bool
+	banned     map[netip.AddrPort]bool // by banKey
 	peers      map[int32]*remote
 	addrs      map[int32]netip.AddrPort // of peers now and before, to know who sent a bad piece
 	nextID     int32
@@ -53,10 +53,21 @@ func (w *swarm) remember(r *remote) {
 	delete(w.addrs, int32(r.id)-maxCandidates)
 }
 
+// banKey is what is banned with an address: all ports of it, but on a loopback
+// address, which many peers share.
+func banKey(addr netip.AddrPort) netip.AddrPort {
+	if addr.Addr().IsLoopback() {
+		return addr
+	}
+	return netip.AddrPortFrom(addr.Addr(), 0)
+}
+
+func (w *swarm) isBanned(addr netip.AddrPort) bool { return w.banned[banKey(addr)] }
+
 func newSwarm() swarm {
 	return swarm{
 		candidates: make(map[netip.AddrPort]*candidate),
-		banned:     make(map[netip.Addr]bool),
+		banned:     make(map[netip.AddrPort]bool),
 		peers:      make(map[int32]*remote),
 		addrs:      make(map[int32]netip.AddrPort),
 		turnover:   time.Now(),
@@ -76,7 +87,7 @@ func (s *session) note(addrs []netip.AddrPort, source string) {
 	own, inside := ownAddress(&s.e.external, s.e.publicPort()), ownAddress(&s.e.external, s.e.port)
 	for _, a := range addrs {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.banned[a.Addr()] || s.e.blocked(a.Addr()) || own.is(a) || inside.is(a) {
+		if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || s.swarm.isBanned(a) || s.e.blocked(a.Addr()) || own.is(a) || inside.is(a) {
 			continue
 		}
 		if _, known := s.swarm.candidates[a]; known || len(s.swarm.candidates) >= maxCandidates {
@@ -212,7 +223,7 @@ func (s *session) admit(in incoming) error {
 	switch {
 	case s.draining || !s.wanted():
 		return errors.New("torrent is not running")
-	case s.swarm.banned[in.addr.Addr()]:
+	case s.swarm.isBanned(in.addr):
 		return errors.New("banned")
 	case in.theirs.PeerID == s.e.peerID:
 		return errSelf
