@@ -27,16 +27,18 @@ func (m *Mesh) account(source uint32) uint32 {
 	return source
 }
 
-// allows says whether f may be relayed.
+// allows says whether f may be relayed: what its source has had, and what of it
+// waits for the air, is within its share.
 func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
-	if f.key.kind != Flood && f.key.kind != Card || m.load.share(now) < busyShare || s.accounts == nil {
+	if f.key.kind != Flood && f.key.kind != Card || m.load.share(now) < busyShare {
 		return true
 	}
-	a := s.accounts[m.account(f.key.id.Source)]
-	if a == nil {
-		return true
+	source := m.account(f.key.id.Source)
+	had := m.queued(source).Seconds()
+	if a := s.accounts[source]; a != nil {
+		a.fade(now)
+		had += a.airtime
 	}
-	a.fade(now)
 	active := 0
 	for _, other := range s.accounts {
 		other.fade(now)
@@ -45,7 +47,17 @@ func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
 		}
 	}
 	s.total.fade(now)
-	return a.airtime <= max(2*s.total.airtime/float64(max(active, 4)), 4*m.cfg.Airtime(usualSize).Seconds())
+	return had <= max(2*s.total.airtime/float64(max(active, 4)), 4*m.cfg.Airtime(usualSize).Seconds())
+}
+
+// queued is the airtime of what waits to be relayed for a source.
+func (m *Mesh) queued(source uint32) (d time.Duration) {
+	for _, j := range m.jobs {
+		if j.flood != nil && !j.flood.own && m.account(j.flood.key.id.Source) == source {
+			d += m.cfg.Airtime(j.flood.packet.Size())
+		}
+	}
+	return d
 }
 
 // relayed charges a source.

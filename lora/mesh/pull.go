@@ -13,6 +13,7 @@ const (
 	offerMost  = 7 * time.Minute
 	pullLoad   = 2.0 // how many times as rare pulls are when the channel is always busy
 	maxOffered = 9   // messages in answer to one Pull
+	maxTold    = 48  // messages of one source in a Pull: more of one that talks without end would be all there is
 )
 
 // pullState is when this node asks a neighbour for what it lacks, and whom.
@@ -96,10 +97,13 @@ func (m *Mesh) pullFrom() uint16 {
 // have is the set of messages that came of late.
 func (m *Mesh) have(now time.Time, salt uint8) Filter {
 	var ids []packet.ID
-	for _, f := range m.floods.order {
-		if f.repairable() && now.Sub(f.first) < pullSpan {
-			ids = append(ids, f.key.id)
+	of := make(map[uint32]int)
+	for _, f := range slices.Backward(m.floods.order) {
+		if !f.repairable() || now.Sub(f.first) >= pullSpan || of[f.key.id.Source] >= maxTold {
+			continue
 		}
+		ids = append(ids, f.key.id)
+		of[f.key.id.Source]++
 	}
 	filter := newFilter(len(ids), salt)
 	for _, id := range ids {
@@ -136,16 +140,29 @@ func (m *Mesh) receivePull(p Packet, r reception) {
 		unit := m.cfg.Airtime(usualSize)
 		delay = 20*unit + m.jitter(time.Duration((20+m.tuning.WindowLoad*m.load.share(r.now))*float64(unit)))
 	}
-	slices.SortFunc(lacking, func(a, b *flood) int { return a.first.Compare(b.first) })
-	for _, f := range lacking[:min(len(lacking), maxOffered)] {
+	for _, f := range inTurn(lacking, maxOffered) {
 		m.offer(f, asker, delay, r.now)
 	}
 }
 
+// inTurn are at most so many of the floods: the oldest of each source, then the
+// second of each, and so on. Who says most is not answered most.
+func inTurn(floods []*flood, most int) []*flood {
+	slices.SortFunc(floods, func(a, b *flood) int { return a.first.Compare(b.first) })
+	turn := make(map[*flood]int)
+	had := make(map[uint32]int)
+	for _, f := range floods {
+		turn[f] = had[f.key.id.Source]
+		had[f.key.id.Source]++
+	}
+	slices.SortStableFunc(floods, func(a, b *flood) int { return turn[a] - turn[b] })
+	return floods[:min(len(floods), most)]
+}
+
 // offer queues f for a neighbour that lacks it.
 func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time) {
-	if f.job != nil || f.onAir {
-		return // on its way already
+	if f.job != nil || f.onAir || !f.own && !m.fair.allows(m, f, now) {
+		return // on its way already, or its source has had its share
 	}
 	j := &job{priority: PriorityRepair, due: now.Add(delay), flood: f}
 	needed := func() bool { return !contains(f.holders, asker) && !m.reachedSince(f, asker, now) }
@@ -158,7 +175,10 @@ func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time)
 		p.TTL, p.Repair = 0, true
 		return p, true
 	}
-	j.sent = func(time.Time) { f.sent++ }
+	j.sent = func(now time.Time) {
+		f.sent++
+		m.fair.relayed(m.account(f.key.id.Source), m.cfg.Airtime(f.packet.Size()), now)
+	}
 	f.job = j
 	m.queue(j)
 }
