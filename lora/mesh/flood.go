@@ -175,7 +175,7 @@ func (m *Mesh) wanted(f *flood, now time.Time) bool {
 func (m *Mesh) scene(f *flood, now time.Time) *scene {
 	s := &m.sketch
 	*s = scene{
-		load: m.load.share(now), own: f.own, confirmed: f.confirmed, tries: originTries, copies: f.copies, sent: f.sent,
+		load: m.crowd(now), own: f.own, confirmed: f.confirmed, tries: originTries, copies: f.copies, sent: f.sent,
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
 	for _, v := range m.links.audience() {

@@ -38,6 +38,7 @@ type neighbour struct {
 	copies int
 	// passes is the share of packets sent to it that it passes on, as of late.
 	passes float64
+	air    load // what it takes of the channel
 }
 
 // list is whom a node hears, by its latest beacon.

@@ -31,3 +31,17 @@ func (l *load) share(now time.Time) float64 {
 	l.fade(now)
 	return min(l.airtime/loadMemory.Seconds(), 1)
 }
+
+// modestShare is what one node may take of the channel, as heard here, before
+// politeness is in vain: it leaves no more of it to those who say less.
+const modestShare = 0.15
+
+// crowd is the part of the time that the channel is taken but for what single
+// neighbours take beyond a modest share.
+func (m *Mesh) crowd(now time.Time) float64 {
+	share := m.load.share(now)
+	for _, n := range m.links.heard {
+		share -= max(n.air.share(now)-modestShare, 0)
+	}
+	return max(share, 0)
+}

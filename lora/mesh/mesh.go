@@ -212,9 +212,13 @@ func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
 	if p.Tx == m.short || p.From == m.cfg.NodeID && p.Type != Flood && p.Type != Routed && p.Type != Ack && p.Type != Card {
 		return m.step(now) // our own, echoed, or someone who took our address
 	}
-	m.load.heard(m.cfg.Airtime(p.Size()), now)
+	airtime := m.cfg.Airtime(p.Size())
+	m.load.heard(airtime, now)
 	if m.links.hear(p.Tx, snr, now) {
 		m.neighbourhoodChanged(now)
+	}
+	if n := m.links.heard[p.Tx]; n != nil {
+		n.air.heard(airtime, now)
 	}
 	if p.From != m.cfg.NodeID && Short(p.From) == p.Tx && p.named() {
 		m.nodes.heard(p.From, rssi, snr, now)

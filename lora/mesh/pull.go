@@ -35,7 +35,7 @@ func (m *Mesh) startPulls(now time.Time) {
 }
 
 func (m *Mesh) planPull(now time.Time) {
-	busy := 1 + pullLoad*m.load.share(now)
+	busy := 1 + pullLoad*m.crowd(now)
 	m.pulls.next = now.Add(time.Duration(busy * float64(m.pulls.pause/2+m.jitter(m.pulls.pause))))
 }
 
@@ -55,7 +55,7 @@ func (m *Mesh) pullTick(now time.Time) {
 	}
 	s.got = 0
 	m.planPull(now)
-	next := m.pullFrom()
+	next := m.pullFrom(now)
 	if next == nobody {
 		return
 	}
@@ -80,15 +80,19 @@ func (m *Mesh) recent(now time.Time) bool {
 	return false
 }
 
-// pullFrom is the neighbour, of those that hear this node, not asked for longest.
-func (m *Mesh) pullFrom() uint16 {
-	best := nobody
+// pullFrom is the neighbour, of those that hear this node, not asked for longest:
+// of those that were heard of late, if there are any, since an answer of the others
+// may not get through.
+func (m *Mesh) pullFrom(now time.Time) uint16 {
+	best, audible := nobody, false
 	for _, id := range m.links.audience() {
-		if m.links.heard[id] == nil {
+		n := m.links.heard[id]
+		if n == nil {
 			continue
 		}
-		if best == nobody || m.pulls.asked[id].Before(m.pulls.asked[best]) {
-			best = id
+		late := now.Sub(n.last) < pullSpan
+		if best == nobody || late && !audible || late == audible && m.pulls.asked[id].Before(m.pulls.asked[best]) {
+			best, audible = id, late
 		}
 	}
 	return best

@@ -1,0 +1,99 @@
+package mesh
+
+import (
+	"testing"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+// talk lets node there say something new for everyone each second.
+func (n *node) talk(seconds int) {
+	n.t.Helper()
+	for i := range seconds {
+		p := theirs(uint32(1000+i), packet.Broadcast, there)
+		p.Payload = make([]byte, 50)
+		n.receive(p)
+		n.pass(time.Second)
+	}
+}
+
+// crowded is a node that six others hear, which hear nobody else.
+func crowded(t *testing.T, change func(*Config)) *node {
+	n := newNode(t, change)
+	for i := range uint32(6) {
+		n.learn(third+i, third+i, here)
+	}
+	return n
+}
+
+// What waits for its source's share does not stand in the way of others.
+func TestFlooderDelaysNobody(t *testing.T) {
+	n := crowded(t, func(c *Config) {
+		c.Budget = func(tr Transmit, _ time.Time) time.Duration {
+			if tr.Packet.From == there {
+				return time.Hour
+			}
+			return 0
+		}
+	})
+	n.talk(300)
+	n.takeSent()
+	n.enqueue(ours(1, packet.Broadcast, time.Hour))
+	n.pass(10 * time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].From != here {
+		t.Errorf("sent %+v, want the own message", sent)
+	}
+}
+
+// Of one source, no more is relayed than is its share.
+func TestFlooderIsRelayedInPart(t *testing.T) {
+	n := crowded(t, nil)
+	n.talk(60) // until the channel is known to be busy
+	n.takeSent()
+	n.talk(300)
+	of := 0
+	for _, p := range n.takeSent() {
+		if p.Type == Flood {
+			of++
+		}
+		of += len(p.Inner)
+	}
+	if of == 0 || of > 30 {
+		t.Errorf("relayed %d of 300, want a few", of)
+	}
+}
+
+// Neighbours learn of what else came, and are sent it, whatever one source said.
+func TestFlooderHidesNothing(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	n.talk(120)
+	lacks := theirs(1, packet.Broadcast, far)
+	lacks.From, lacks.ID.Source, lacks.TTL = far, far, 0
+	n.receive(lacks)
+	n.talk(240)
+	if have := n.mesh.have(n.now, 1); len(have.Bits) > 2*maxTold {
+		t.Errorf("a pull of %d bytes", len(have.Bits))
+	}
+	n.takeSent()
+	n.receive(Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: newFilter(1, 7)})
+	n.pass(2 * time.Second)
+	for _, p := range n.takeSent() {
+		for _, inner := range p.Inner {
+			if inner.ID == lacks.ID {
+				return
+			}
+		}
+	}
+	t.Error("what a flooder did not say was not offered")
+}
+
+// A neighbour that talks without end does not make others' messages worth less.
+func TestFlooderIsNoCrowd(t *testing.T) {
+	n := newNode(t, nil)
+	n.talk(300)
+	if busy, crowd := n.mesh.Busy(n.now), n.mesh.crowd(n.now); busy < 0.4 || crowd > busy/2 {
+		t.Errorf("busy %.2f, of which a crowd %.2f", busy, crowd)
+	}
+}
