@@ -79,10 +79,11 @@ func TestPollCursorOfTheFuture(t *testing.T) {
 // TestPollWakes waits for an event of the wanted type, past another, and
 // longer than the body of a request may take to arrive.
 func TestPollWakes(t *testing.T) {
-	f := start(t, func(_ *Config, l *limits) { l.headerTimeout, l.readTimeout = 50*time.Millisecond, 100*time.Millisecond })
+	t.Parallel()
+	f := start(t, func(_ *Config, l *limits) { l.headerTimeout, l.readTimeout = 2*time.Second, 2*time.Second })
 	base, cursor := f.events.Cursor(), uint64(0)
 	time.AfterFunc(100*time.Millisecond, func() { f.events.Publish(event.LoRaState{}) })
-	time.AfterFunc(400*time.Millisecond, func() { f.events.Publish(event.MessageReceived{ID: "x", Text: "hi"}) })
+	time.AfterFunc(3*time.Second, func() { f.events.Publish(event.MessageReceived{ID: "x", Text: "hi"}) })
 	reply, err := f.client(t).EventPoll(t.Context(), rpc.EventPollArgs{Cursor: &cursor, TimeoutSeconds: 30, Types: []string{"message.received"}})
 	if err != nil || len(reply.Events) != 1 || reply.Cursor != base+2 {
 		t.Fatalf("got %+v %v", reply, err)
@@ -113,7 +114,7 @@ func TestPollPages(t *testing.T) {
 // TestPollLimits: one poll waits, the second is refused; the first ends at
 // once when the server does.
 func TestPollLimits(t *testing.T) {
-	f := start(t, func(_ *Config, l *limits) { l.maxPolls = 1 })
+	f := start(t, func(_ *Config, l *limits) { l.maxPolls, l.drainTimeout = 1, time.Hour })
 	first, second := f.client(t), f.client(t)
 	cursor, done := uint64(0), make(chan error, 1)
 	go func() {
@@ -135,12 +136,8 @@ func TestPollLimits(t *testing.T) {
 	if _, err := second.DaemonVersion(t.Context(), rpc.Empty{}); err != nil {
 		t.Error(err)
 	}
-	started := time.Now()
-	f.stop()
+	f.stop() // neither the poll's minute nor the hour of the others is waited for
 	wantError(t, <-done, rpc.CodeClosing, "shutting down")
-	if took := time.Since(started); took > time.Second {
-		t.Errorf("took %v", took)
-	}
 }
 
 func isBusy(err error) bool {
@@ -191,11 +188,7 @@ func TestDaemon(t *testing.T) {
 	if _, err := c.DaemonShutdown(ctx, rpc.Empty{}); err != nil {
 		t.Error(err)
 	}
-	select {
-	case <-shutdown:
-	case <-time.After(5 * time.Second):
-		t.Error("no shutdown")
-	}
+	<-shutdown
 }
 
 func TestShutdownRefused(t *testing.T) {

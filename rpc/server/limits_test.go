@@ -14,33 +14,40 @@ import (
 	"lorrent/rpc"
 )
 
-// TestSlowClients holds connections with half a request on both listeners
-// while others are answered, and sees the slow ones cut off.
-func TestSlowClients(t *testing.T) {
-	f := start(t, func(_ *Config, l *limits) {
-		l.headerTimeout, l.readTimeout = 300*time.Millisecond, 600*time.Millisecond
-	})
-	var slow []net.Conn
+// halfRequests opens connections with half a request in each: the even ones
+// lack the end of the headers, the odd ones that of the body.
+func halfRequests(t *testing.T, f *fixture) (slow []net.Conn) {
+	t.Helper()
 	for range 5 {
 		for _, text := range []string{"POST /rpc HT", "POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"} {
 			c, err := net.Dial("unix", f.socket)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
+			t.Cleanup(func() { c.Close() })
 			io.WriteString(c, text)
 			slow = append(slow, c)
 		}
 	}
-	started := time.Now()
+	return slow
+}
+
+// TestSlowClientsHoldUpNobody has patience without end with those who send
+// half a request: another is answered all the same.
+func TestSlowClientsHoldUpNobody(t *testing.T) {
+	f := start(t, func(_ *Config, l *limits) { l.headerTimeout, l.readTimeout = time.Hour, time.Hour })
+	halfRequests(t, f)
 	if _, err := f.client(t).DaemonVersion(t.Context(), rpc.Empty{}); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
-	if took := time.Since(started); took > 250*time.Millisecond {
-		t.Errorf("answered after %v", took)
-	}
-	for i, c := range slow {
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+}
+
+// TestSlowClientsAreCutOff waits for the end of those who send half a request.
+func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(_ *Config, l *limits) { l.headerTimeout, l.readTimeout = 2*time.Second, 3*time.Second })
+	for i, c := range halfRequests(t, f) {
+		c.SetReadDeadline(time.Now().Add(time.Minute))
 		answer, err := io.ReadAll(c)
 		if err != nil {
 			t.Errorf("client %d was not cut off: %v", i, err)
@@ -147,16 +154,17 @@ func (r *slowReader) Read(p []byte) (int, error) {
 func TestDrain(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
+		drain time.Duration
 		block func(ctx context.Context, release chan struct{}) error
 		check func(t *testing.T, err error)
 	}{
-		{"finishes", func(_ context.Context, release chan struct{}) error { <-release; return nil },
+		{"finishes", time.Hour, func(_ context.Context, release chan struct{}) error { <-release; return nil },
 			func(t *testing.T, err error) {
 				if err != nil {
 					t.Errorf("got %v", err)
 				}
 			}},
-		{"hangs", func(ctx context.Context, _ chan struct{}) error { <-ctx.Done(); return ctx.Err() },
+		{"hangs", 300 * time.Millisecond, func(ctx context.Context, _ chan struct{}) error { <-ctx.Done(); return ctx.Err() },
 			func(t *testing.T, err error) {
 				if err == nil {
 					t.Error("the call succeeded")
@@ -164,7 +172,7 @@ func TestDrain(t *testing.T) {
 			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := start(t, func(_ *Config, l *limits) { l.drainTimeout = 300 * time.Millisecond })
+			f := start(t, func(_ *Config, l *limits) { l.drainTimeout, l.callTimeout = tt.drain, time.Hour })
 			entered, release := make(chan struct{}), make(chan struct{})
 			f.engine.block = func(ctx context.Context) error {
 				close(entered)
@@ -177,11 +185,7 @@ func TestDrain(t *testing.T) {
 			}()
 			<-entered
 			time.AfterFunc(50*time.Millisecond, func() { close(release) })
-			started := time.Now()
-			f.stop()
-			if took := time.Since(started); took > 2*time.Second {
-				t.Errorf("took %v", took)
-			}
+			f.stop() // no hour is waited for
 			tt.check(t, <-done)
 			_, err := f.client(t).DaemonVersion(t.Context(), rpc.Empty{})
 			var gone *rpc.UnreachableError
