@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"lorrent/rpc"
 )
@@ -165,10 +164,9 @@ func TestSilentDaemon(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}
-	begun := time.Now()
 	r := d.ctl("health", "--timeout", "100ms")
-	if r.code != exitTimeout || !strings.Contains(r.stderr, "not done after 100ms") || time.Since(begun) > 5*time.Second {
-		t.Errorf("exit code %d after %s, stderr %q", r.code, time.Since(begun), r.stderr)
+	if r.code != exitTimeout || !strings.Contains(r.stderr, "not done after 100ms") {
+		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
 	}
 }
 

@@ -139,7 +139,7 @@ func (d *fakeDaemon) called(method string) []string {
 // await waits for the nth call of a method.
 func (d *fakeDaemon) await(method string, n int) {
 	d.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for len(d.called(method)) < n {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("%s was called %d times, want %d", method, len(d.called(method)), n)

@@ -91,7 +91,7 @@ func stream(t *testing.T, d *fakeDaemon, args ...string) (lines *bufio.Scanner, 
 		select {
 		case c := <-code:
 			return c
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("does not end when interrupted")
 			return -1
 		}

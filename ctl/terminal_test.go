@@ -63,7 +63,7 @@ func (tt *teletype) forget() {
 // expect waits until text is seen.
 func (tt *teletype) expect(text string) {
 	tt.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(tt.screen(), text) {
 		if time.Now().After(deadline) {
 			seen := tt.screen()
@@ -95,7 +95,7 @@ func onTerminal(t *testing.T, d *fakeDaemon, width uint16, env []string, answer 
 	if answer != "" {
 		tt.press(answer)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	code := run(ctx, args, slave, slave, slave, append(d.env(), env...))
 	// What is still on its way when a terminal is closed may be lost.
@@ -231,7 +231,7 @@ func startProgram(t *testing.T, d *fakeDaemon, rows, cols uint16, args ...string
 // exitCode waits for the process.
 func exitCode(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()
-	timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	err := cmd.Wait()
 	var exit *exec.ExitError

@@ -59,7 +59,7 @@ func TestSecondOpenIsLocked(t *testing.T) {
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "another process uses "+db.path) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(start); took < lockTimeout/2 || took > 10*lockTimeout {
+	if took := time.Since(start); took < lockTimeout/2 {
 		t.Errorf("it took %v", took)
 	}
 	if err := db.Close(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // The peer port has the same number for TCP and UDP, and what begins with "d"
 // comes out at the tap of the sender's family, and is answered from the port.

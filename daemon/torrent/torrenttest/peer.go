@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long an expected message is waited for.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Options say who a Peer claims to be.
 type Options struct {

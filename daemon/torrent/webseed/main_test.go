@@ -21,7 +21,7 @@ import (
 	"lorrent/daemon/torrent/peerwire"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
