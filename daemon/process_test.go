@@ -75,7 +75,7 @@ func (p *process) start(t *testing.T) time.Duration {
 	t.Helper()
 	started := time.Now()
 	p.launch(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
