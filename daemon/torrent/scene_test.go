@@ -87,7 +87,7 @@ func (n *node) do(t testing.TB, h metainfo.Hash, fn func(*session)) {
 	if !ok {
 		t.Fatalf("no torrent %s", h)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := tt.call(ctx, func(s *session) error { fn(s); return nil }); err != nil {
 		t.Fatal(err)

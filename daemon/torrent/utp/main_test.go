@@ -45,7 +45,7 @@ func addrOf(s *Socket) netip.AddrPort { return s.Addr().(*net.UDPAddr).AddrPort(
 // connect returns both ends of a connection from one Socket to another.
 func connect(t testing.TB, from, to *Socket) (dialled, accepted net.Conn) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	dialled, err := from.Dial(ctx, addrOf(to))
 	if err != nil {

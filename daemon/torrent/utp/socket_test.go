@@ -91,7 +91,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(15 * time.Second)
+	limit := time.After(time.Minute)
 	for !done() {
 		select {
 		case <-tick.C:
@@ -145,7 +145,7 @@ func newRaw(t *testing.T, to *Socket) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { udp.Close() })
-	udp.SetReadDeadline(time.Now().Add(10 * time.Second))
+	udp.SetReadDeadline(time.Now().Add(time.Minute))
 	return &raw{udp, t, to.Addr()}
 }
 
@@ -271,10 +271,13 @@ func TestFlood(t *testing.T) {
 func TestLimits(t *testing.T) {
 	to := listen(t, "127.0.0.1:0", func(c *Config) { c.Backlog = 2 })
 	from := listen(t, "127.0.0.1:0", func(c *Config) { c.MaxConns = 4 })
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for i := range 4 {
 		c, err := from.Dial(ctx, addrOf(to))
+		if i >= 2 && errors.Is(err, syscall.ECONNRESET) {
+			continue // before Dial had looked
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
