@@ -83,6 +83,12 @@ func (s *session) leave() bool {
 func (s *session) fail(err error) {
 	s.log.Error().Err(err).Str("name", s.record.Name).Msg("torrent failed")
 	s.decide(s.record.Stopped, err.Error())
+	s.saveSoon()
+	s.drain()
+}
+
+// saveSoon makes the session's last decision durable and does not wait for it.
+func (s *session) saveSoon() {
 	s.spawn(func() func() {
 		err := s.t.save()
 		return func() {
@@ -91,7 +97,6 @@ func (s *session) fail(err error) {
 			}
 		}
 	})
-	s.drain()
 }
 
 // decide takes what the user wants, or what went wrong. It lasts once it is
@@ -102,6 +107,7 @@ func (s *session) decide(stopped bool, failure string) {
 	s.t.decided.Store(&decision{
 		stopped: stopped, failure: failure, limits: s.limits(),
 		files: r.Files, skipped: r.SkippedBytes, skippedVerified: r.SkippedVerifiedBytes, unfinished: r.CompletedAt.IsZero(),
+		superSeed: r.SuperSeed,
 	})
 }
 

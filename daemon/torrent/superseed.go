@@ -113,9 +113,13 @@ func (s *session) superSeedTick(now time.Time) {
 	}
 }
 
-// endSuperSeed tells everybody of everything.
+// endSuperSeed tells everybody of everything, for good: the next session of the
+// torrent does not begin again.
 func (s *session) endSuperSeed() {
 	s.super = superseed{}
+	s.record.SuperSeed = false
+	s.decide(s.record.Stopped, s.record.Error)
+	s.saveSoon()
 	s.log.Info().Msg("another seed is there: super-seeding ends")
 	for _, r := range s.swarm.peers {
 		if r.offered != nil {

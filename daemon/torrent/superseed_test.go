@@ -109,7 +109,11 @@ func TestSuperSeedEnds(t *testing.T) {
 		shownPiece(t, a)
 	}
 	s.dial(t).Expect(t, peerwire.HaveAll)
-	s.waitFor(t, s.h, "it says so", func(st Status) bool { return seeding(st) && !st.SuperSeeding })
+	plain := func(st Status) bool { return seeding(st) && !st.SuperSeeding }
+	s.waitFor(t, s.h, "it says so", plain)
+	s.node = s.restart(t) // and stays one
+	s.waitFor(t, s.h, "it still says so", plain)
+	s.dial(t).Expect(t, peerwire.HaveAll)
 }
 
 // It is shown for as long as it seeds, whether or not anybody works on it.

@@ -142,6 +142,7 @@ type decision struct {
 	files                    string
 	skipped, skippedVerified int64
 	unfinished               bool
+	superSeed                bool
 }
 
 // save makes the session's last decision durable. It waits for the database,
@@ -157,6 +158,7 @@ func (t *torrent) save() error {
 		r.Stopped, r.Error = d.stopped, d.failure
 		r.DownloadLimit, r.UploadLimit = d.limits.Download, d.limits.Upload
 		r.Files, r.SkippedBytes, r.SkippedVerifiedBytes = d.files, d.skipped, d.skippedVerified
+		r.SuperSeed = d.superSeed
 		if d.unfinished {
 			r.CompletedAt = time.Time{}
 		}
