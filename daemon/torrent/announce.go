@@ -64,6 +64,9 @@ func (s *session) announceTick(now time.Time) {
 	a.busy = true
 	req := s.announceRequest()
 	req.Event, req.TrackerID = a.tiers.Begin(url, now)
+	if req.Event == tracker.Regular && s.complete() && !s.everything() {
+		req.Event = tracker.Paused // of a partial seed (BEP 21)
+	}
 	ctx, hashes := s.net, s.hashes()
 	s.spawn(func() func() {
 		r, err := s.e.announceAll(ctx, url, req, hashes)

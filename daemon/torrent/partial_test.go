@@ -2,8 +2,14 @@ package torrent
 
 import (
 	"encoding/binary"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/torrenttest"
@@ -143,4 +149,52 @@ func TestEarlyDontHave(t *testing.T) {
 	if k.bits[0] != 0x7f || k.bits[1] != 0xfe || len(k.haves) != 2 || k.haves[1] != 20_000 {
 		t.Errorf("%+v", k)
 	}
+}
+
+// Trackers hear of a partial seed, and no longer once it wants everything.
+func TestTrackersHearOfAPartialSeed(t *testing.T) {
+	t.Parallel()
+	events := make(chan string, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if event := r.URL.Query().Get("event"); event != "stopped" {
+			events <- event
+		}
+		io.WriteString(w, "d8:completei1e8:intervali1800e5:peers0:e")
+	}))
+	defer server.Close()
+	there, dir := t.TempDir(), t.TempDir()
+	torrent := makePayload(t, there, "payload", 16<<10, [][]string{{server.URL + "/announce"}}, 32<<10, 32<<10)
+	if err := os.MkdirAll(filepath.Join(dir, "data", "payload", "folder"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const first = "payload/folder/a.bin"
+	if err := os.Rename(filepath.Join(there, first), filepath.Join(dir, "data", first)); err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, dir, nil)
+	st, _, err := n.Add(ctx, torrent, AddOptions{Files: "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hears := func(want string) {
+		t.Helper()
+		if got := <-events; got != want {
+			t.Errorf("event %q, want %q", got, want)
+		}
+		n.eventually(t, "the end of the announce", func() (idle bool) {
+			n.do(t, st.InfoHash, func(s *session) { idle = !s.tell.busy })
+			return idle
+		})
+	}
+	again := func() {
+		n.do(t, st.InfoHash, func(s *session) { s.announceTick(time.Now().Add(time.Hour)) })
+	}
+	hears("started")
+	n.waitFor(t, st.InfoHash, "what is wanted", seeding)
+	again()
+	hears("paused")
+	setFiles(t, n, st.InfoHash, FileChange{Normal: "1"})
+	n.waitFor(t, st.InfoHash, "more is wanted", func(st Status) bool { return st.State == Downloading })
+	again()
+	hears("")
 }

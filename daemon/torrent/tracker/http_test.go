@@ -33,6 +33,8 @@ func TestAnnounceURL(t *testing.T) {
 			"http://t.example:8080/x/announce?passkey=S%2fX+&a=b;c&info_hash=" + hash + "&peer_id=" + id + "&port=6881&uploaded=1&downloaded=2&left=3&compact=1&key=0BADCAFE"},
 		{"stopped wants none", "http://t.example/announce", func(r *Request) { r.Event = Stopped },
 			"http://t.example/announce?info_hash=" + hash + "&peer_id=" + id + "&port=6881&uploaded=1&downloaded=2&left=3&compact=1&numwant=0&key=0BADCAFE&event=stopped"},
+		{"partial seed", "http://t.example/announce", func(r *Request) { r.Event = Paused },
+			"http://t.example/announce?info_hash=" + hash + "&peer_id=" + id + "&port=6881&uploaded=1&downloaded=2&left=3&compact=1&numwant=50&key=0BADCAFE&event=paused"},
 		{"unknown size and tracker id", "http://t.example/announce?", func(r *Request) { r.Left = -1; r.TrackerID = "a&\x00" },
 			"http://t.example/announce?info_hash=" + hash + "&peer_id=" + id + "&port=6881&uploaded=1&downloaded=2&left=16384&compact=1&numwant=50&key=0BADCAFE&event=started&trackerid=a%26%00"},
 	} {

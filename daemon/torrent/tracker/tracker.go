@@ -26,12 +26,14 @@ import (
 // Event says why an announce is sent. The zero value is a regular announce.
 type Event string
 
-// The events of BEP 3.
+// The events of BEP 3, and that of BEP 21: HTTP trackers hear of a partial seed,
+// which has all that it wants and not all there is; UDP has no number for it.
 const (
 	Regular   Event = ""
 	Started   Event = "started"
 	Stopped   Event = "stopped"
 	Completed Event = "completed"
+	Paused    Event = "paused"
 )
 
 // Request is one announce. Byte counts are those since Started was sent.
