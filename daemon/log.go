@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"time"
 
@@ -54,5 +56,25 @@ func (j journal) WriteLevel(level zerolog.Level, p []byte) (int, error) {
 	if _, err := j.Write(fmt.Appendf(nil, "<%d>%s", priority, p)); err != nil {
 		return 0, err
 	}
+	return len(p), nil
+}
+
+// captureStandardLog takes what libraries tell the standard log, which knows no
+// levels: net/http complains there of servers that speak unasked. release gives
+// it back.
+func captureStandardLog(log zerolog.Logger) (release func()) {
+	flags := stdlog.Flags()
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(standardLog{log})
+	return func() {
+		stdlog.SetOutput(os.Stderr)
+		stdlog.SetFlags(flags)
+	}
+}
+
+type standardLog struct{ log zerolog.Logger }
+
+func (s standardLog) Write(p []byte) (int, error) {
+	s.log.Debug().Str("component", "library").Msg(string(bytes.TrimSpace(p)))
 	return len(p), nil
 }

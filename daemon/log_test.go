@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +38,20 @@ func TestLogJSON(t *testing.T) {
 	}
 	if _, err := time.Parse(time.RFC3339, fmt.Sprint(fields["time"])); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStandardLog: what a library says is of the level debug, and of one line.
+func TestStandardLog(t *testing.T) {
+	var loud, quiet bytes.Buffer
+	for level, out := range map[zerolog.Level]*bytes.Buffer{zerolog.DebugLevel: &loud, zerolog.InfoLevel: &quiet} {
+		release := captureStandardLog(newLog(out, level))
+		log.Printf("Unsolicited response received on idle HTTP channel starting with %q; err=%v", "x\n", io.EOF)
+		release()
+	}
+	fields := decodeLine(t, loud.String())
+	if fields["level"] != "debug" || !strings.HasPrefix(fmt.Sprint(fields["message"]), "Unsolicited response") || quiet.Len() > 0 {
+		t.Errorf("got %q and %q", &loud, &quiet)
 	}
 }
 

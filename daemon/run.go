@@ -53,6 +53,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	d := &daemon{cfg: cfg, log: newLog(stderr, cfg.level), events: event.New(eventMemory), stop: stop}
+	defer captureStandardLog(d.log)()
 	if err := d.open(); err != nil {
 		return err
 	}
