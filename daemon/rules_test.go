@@ -53,7 +53,7 @@ func under(path string, roots ...string) bool {
 var ours = map[string][]string{
 	"lorrent/ctl":                    {"lorrent/rpc"},
 	"lorrent/rpc":                    {},
-	"lorrent/rpc/server":             {"lorrent/rpc", "lorrent/daemon/torrent", "lorrent/daemon/torrent/metainfo", "lorrent/daemon/event", "lorrent/lora", "lorrent/storage"},
+	"lorrent/rpc/server":             {"lorrent/rpc", "lorrent/daemon/torrent", "lorrent/daemon/torrent/metainfo", "lorrent/daemon/torrent/scope", "lorrent/daemon/event", "lorrent/lora", "lorrent/storage"},
 	"lorrent/storage":                {},
 	"lorrent/storage/disk":           {},
 	"lorrent/daemon/event":           {},

@@ -9,10 +9,10 @@ import (
 	"net/http/httptrace"
 	"net/netip"
 	"net/url"
-	"slices"
 	"syscall"
 	"time"
 
+	"lorrent/daemon/torrent/scope"
 	"lorrent/rpc"
 )
 
@@ -70,7 +70,7 @@ func (f *fetcher) get(ctx context.Context, u *url.URL) ([]byte, error) {
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, CheckRedirect: f.checkRedirect}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) { f.here = !private(addrOf(info.Conn.RemoteAddr().String())) },
+		GotConn: func(info httptrace.GotConnInfo) { f.here = public(addrOf(info.Conn.RemoteAddr().String())) },
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -129,7 +129,7 @@ func (f *fetcher) dial(ctx context.Context, network, address string) (net.Conn, 
 }
 
 func (f *fetcher) checkDial(_, address string, _ syscall.RawConn) error {
-	if ip := addrOf(address); f.public && private(ip) {
+	if ip := addrOf(address); f.public && !public(ip) {
 		return fmt.Errorf("redirect from the internet to the private address %s refused", ip)
 	}
 	return nil
@@ -141,37 +141,4 @@ func addrOf(address string) netip.Addr {
 	return ap.Addr().WithZone("")
 }
 
-// private says whether an address is of this machine or its neighbourhood, or
-// of no host at all. IPv6 addresses that carry an IPv4 one count as that.
-func private(ip netip.Addr) bool {
-	ip = embedded(ip.Unmap())
-	if !ip.IsValid() || !ip.IsGlobalUnicast() || ip.IsPrivate() {
-		return true // loopback, link-local and multicast are no global unicast
-	}
-	return slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(ip) })
-}
-
-// reserved are the IPv4 ranges of RFC 6890 that package netip does not know.
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"), // shared by a provider's customers
-	netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("240.0.0.0/4"),
-}
-
-// embedded returns the IPv4 address inside a NAT64 (64:ff9b::/96) or 6to4
-// (2002::/16) address, and other addresses as they are.
-func embedded(ip netip.Addr) netip.Addr {
-	if !ip.Is6() {
-		return ip
-	}
-	b := ip.As16()
-	switch {
-	case netip.MustParsePrefix("64:ff9b::/96").Contains(ip):
-		return netip.AddrFrom4([4]byte(b[12:16]))
-	case netip.MustParsePrefix("2002::/16").Contains(ip):
-		return netip.AddrFrom4([4]byte(b[2:6]))
-	}
-	return ip
-}
+func public(ip netip.Addr) bool { return ip.IsValid() && scope.Of(ip) == scope.Public }
