@@ -164,7 +164,7 @@ func TestMixedBoards(t *testing.T) {
 		t.Errorf("board set to %+v, and without us %+v; want the 10 %% of its band in both", set, stored.Radio)
 	}
 	want := link.Display{Kind: link.DisplayMessage, Text: []byte(FormatNodeID(b.node) + "\x00and back")}
-	await(t, 20*time.Second, "the screen", func() bool { return len(near.Displayed()) > 0 })
+	await(t, time.Minute, "the screen", func() bool { return len(near.Displayed()) > 0 })
 	if got := near.Displayed(); !reflect.DeepEqual(got, []link.Display{want}) {
 		t.Errorf("screen shows %q, want %q", got, want)
 	}
@@ -274,7 +274,7 @@ func TestBoards(t *testing.T) {
 		t.Errorf("board set to %+v at %d dBm", set, power)
 	}
 	a.send(b.node, "hello")
-	await(t, 20*time.Second, "delivery", func() bool { return a.states()["delivered"] == 1 })
+	await(t, 2*time.Minute, "delivery", func() bool { return a.states()["delivered"] == 1 })
 	if nodes := b.Nodes(); len(nodes) != 1 || nodes[0].ID != a.node || nodes[0].RSSIdBm != -90 || nodes[0].SNRdB != 5 {
 		t.Errorf("heard %+v", nodes)
 	}
@@ -287,7 +287,7 @@ func TestBoards(t *testing.T) {
 	near = boardtest.New(t, func(packet []byte) { far.Deliver(packet, -90, 5) })
 	again := stationOn(t, a.cfg.Store, a.path, nil, func(c *Config) { c.Radio = "serial:" + near.Path() })
 	again.run()
-	await(t, 20*time.Second, "delivery", func() bool { return again.states()["delivered"] == 2 })
+	await(t, 2*time.Minute, "delivery", func() bool { return again.states()["delivered"] == 2 })
 	if got := b.inbox(); !slices.Equal(got, []string{"hello", "meanwhile"}) {
 		t.Errorf("inbox %q", got)
 	}
