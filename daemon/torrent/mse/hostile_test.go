@@ -202,9 +202,14 @@ func TestStreamAfterFailure(t *testing.T) {
 	s := side{}
 	conn := &stream{Conn: here, in: s.newCipher("keyA", someHash), out: s.newCipher("keyB", someHash)}
 	defer conn.Close()
-	go there.Read(make([]byte, 5))
-	conn.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	half := make(chan struct{})
+	go func() {
+		defer close(half)
+		there.Read(make([]byte, 5))
+		conn.SetWriteDeadline(time.Now())
+	}()
 	n, err := conn.Write(make([]byte, 10))
+	<-half
 	if n != 5 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("wrote %d, %v", n, err)
 	}
