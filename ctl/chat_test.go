@@ -111,7 +111,7 @@ func TestLoRaCommands(t *testing.T) {
 		"LoRa.JoinChannel": rpc.ChannelReply{Channel: channel},
 		"LoRa.Ping":        rpc.PingReply{Node: "!89abcdef", Seconds: 1.25, Attempts: 2, Path: []rpc.Station{{Short: "1234"}, {Short: "cdef", Node: "!89abcdef", Nick: "ann"}}},
 		"LoRa.Network": rpc.NetworkReply{
-			Neighbours: []rpc.Neighbour{{Station: rpc.Station{Short: "cdef", Node: "!89abcdef"}, LastHeard: time.Now(), RSSIdBm: -97, SNRdB: 5, MarginDB: 12, HearsUs: true, TheirMarginDB: 9, Passes: 0.9}},
+			Neighbours: []rpc.Neighbour{{Station: rpc.Station{Short: "cdef", Node: "!89abcdef"}, LastHeard: dayAndAHalfAgo(), RSSIdBm: -97, SNRdB: 5, MarginDB: 12, HearsUs: true, TheirMarginDB: 9, Passes: 0.9}},
 			Routes:     []rpc.Route{{To: rpc.Station{Short: "0001"}, Next: rpc.Station{Short: "cdef", Node: "!89abcdef"}, Hops: 2}},
 		},
 	}
@@ -131,7 +131,7 @@ func TestLoRaCommands(t *testing.T) {
 		{"lora channels leave family", "LoRa.LeaveChannel", `{"name":"family"}`, ""},
 		{"lora ping ann", "LoRa.Ping", `{"who":"ann"}`, "!89abcdef\tanswered after 1.25s\t2 times on air\n"},
 		{"lora trace ann", "LoRa.Ping", `{"who":"ann"}`, "1\t…1234\n2\tann\n!89abcdef\t"},
-		{"lora status", "LoRa.Network", `{}`, "-97 dBm\t5.0 dB\t+12 dB\t+9 dB\t90 %\t0s ago\t!89abcdef\n"},
+		{"lora status", "LoRa.Network", `{}`, "-97 dBm\t5.0 dB\t+12 dB\t+9 dB\t90 %\t1d12h ago\t!89abcdef\n"},
 		{"lora status", "LoRa.Network", `{}`, "2\t!89abcdef\t…0001\n"},
 		{"lora status", "LoRa.Status", `{}`, "airtime left\t347.7 of 360 s this hour\n"},
 	} {

@@ -44,7 +44,7 @@ func TestPlainOutput(t *testing.T) {
 		{"limits of torrents changed", "limits 89abff 89abc --up 1KiB --down 0", hashBook + "\tno limit down, 1.0 KiB/s up\t本の名前\n" + hashISO + "\tno limit down, 1.0 KiB/s up\tdebian.iso\n"},
 		{"boards", "lora boards", "PORT\tUSB\tUSED\tMAY BE\tPRODUCT\n/dev/ttyACM0\t067b:2303\t\t\tMouse\n" +
 			"/dev/ttyUSB0\t10c4:ea60\tdaemon\tCP210x: Heltec V2 and V3, many others\tCP2102\n"},
-		{"nodes", "nodes", "RSSI\tSNR\tPACKETS\tHEARD\tNODE\n-97 dBm\t5.2 dB\t7\t1m30s ago\t!89abcdef\n"},
+		{"nodes", "nodes", "RSSI\tSNR\tPACKETS\tHEARD\tNODE\n-97 dBm\t5.2 dB\t7\t1d12h ago\t!89abcdef\n"},
 		{"health", "health", ""},
 		{"shutdown", "shutdown", "the daemon is shutting down\n"},
 		{"send", "send !89abcdef good  morning", "queued\tb4\t!89abcdef\n"},

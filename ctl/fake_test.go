@@ -70,7 +70,7 @@ func newFakeDaemon(t *testing.T) *fakeDaemon {
 			{Seq: 2, ID: "a2", From: "!00000002", To: "all", Text: "mine", Outgoing: true, State: rpc.MessageSent, CreatedAt: added, UpdatedAt: added},
 			{Seq: 3, ID: "a3", From: "!00000003", To: "all", Text: "two\nlines \x1b]0;title\x07", State: rpc.MessageReceived, CreatedAt: added, UpdatedAt: added},
 		},
-		nodes: []rpc.Node{{ID: "!89abcdef", LastHeard: time.Now().Add(-90 * time.Second), RSSIdBm: -97.4, SNRdB: 5.25, Packets: 7}},
+		nodes: []rpc.Node{{ID: "!89abcdef", LastHeard: dayAndAHalfAgo(), RSSIdBm: -97.4, SNRdB: 5.25, Packets: 7}},
 	}
 	d.start()
 	t.Cleanup(func() { d.server.Close() })
@@ -122,6 +122,9 @@ func (d *fakeDaemon) update(fn func()) {
 	defer d.mu.Unlock()
 	fn()
 }
+
+// dayAndAHalfAgo is shown as 1d12h ago, however long a test takes.
+func dayAndAHalfAgo() time.Time { return time.Now().Add(-36*time.Hour - 10*time.Minute) }
 
 // called lists the calls of a method.
 func (d *fakeDaemon) called(method string) []string {

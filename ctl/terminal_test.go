@@ -130,7 +130,7 @@ func TestTableOnTerminal(t *testing.T) {
 		{"coloured", 100, nil, "ls --state seeding", "" +
 			"\x1b[1mID\x1b[0m          \x1b[1mSTATE\x1b[0m      \x1b[1mDONE\x1b[0m    \x1b[1mSIZE\x1b[0m  \x1b[1mDOWN\x1b[0m  \x1b[1mUP\x1b[0m  \x1b[1mPEERS\x1b[0m  \x1b[1mETA\x1b[0m  \x1b[1mNAME\x1b[0m\n" +
 			"\x1b[33m89abff0000\x1b[0m  \x1b[32mseeding\x1b[0m  100.0%  1000 B     -   -      0    -  本の名前\n"},
-		{"never coloured", 100, nil, "nodes --color never", "   RSSI     SNR  PACKETS      HEARD  NODE\n-97 dBm  5.2 dB        7  1m30s ago  !89abcdef\n"},
+		{"never coloured", 100, nil, "nodes --color never", "   RSSI     SNR  PACKETS      HEARD  NODE\n-97 dBm  5.2 dB        7  1d12h ago  !89abcdef\n"},
 		{"always, in spite of NO_COLOR", 100, []string{"NO_COLOR=1"}, "stop 89abff --color always", "stopped  \x1b[33m89abff0000\x1b[0m  本の名前\n"},
 		{"texts are not cut", 20, []string{"NO_COLOR=1"}, "inbox --no-header --peer !00000001",
 			timeText(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)) + "  !00000001  !00000002  received   hello\n"},
