@@ -113,7 +113,19 @@ func seeding(s Status) bool { return s.State == Seeding }
 func makePayload(t testing.TB, dir, name string, pieceLength int64, trackers [][]string, sizes ...int) []byte {
 	t.Helper()
 	root := filepath.Join(dir, name)
-	src := rand.NewChaCha8([32]byte{1})
+	writeFiles(t, root, 1, sizes)
+	b, err := metainfo.Build(root, metainfo.BuildOptions{PieceLength: pieceLength, Trackers: trackers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// writeFiles writes files of the given sizes below root, or a single one in its
+// place, of bytes that are at random and the same for each seed.
+func writeFiles(t testing.TB, root string, seed byte, sizes []int) {
+	t.Helper()
+	src := rand.NewChaCha8([32]byte{seed})
 	for i, size := range sizes {
 		p := filepath.Join(root, "folder", string(rune('a'+i))+".bin")
 		if len(sizes) == 1 {
@@ -128,11 +140,6 @@ func makePayload(t testing.TB, dir, name string, pieceLength int64, trackers [][
 			t.Fatal(err)
 		}
 	}
-	b, err := metainfo.Build(root, metainfo.BuildOptions{PieceLength: pieceLength, Trackers: trackers})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // treeSum is the SHA-256 of every file below root, with its name.

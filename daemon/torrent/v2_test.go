@@ -1,7 +1,6 @@
 package torrent
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"net/url"
 	"os"
@@ -16,22 +15,8 @@ import (
 // torrent in one of the formats.
 func makeFormat(t testing.TB, dir string, format metainfo.Format, piece int64, trackers [][]string, sizes ...int) ([]byte, *metainfo.Info) {
 	t.Helper()
-	src := rand.NewChaCha8([32]byte{2})
 	root := filepath.Join(dir, "payload")
-	for i, size := range sizes {
-		p := filepath.Join(root, "folder", string(rune('a'+i))+".bin")
-		if len(sizes) == 1 {
-			p = root
-		}
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		b := make([]byte, size)
-		src.Read(b)
-		if err := os.WriteFile(p, b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	writeFiles(t, root, 2, sizes)
 	b, err := metainfo.Build(root, metainfo.BuildOptions{Format: format, PieceLength: piece, Trackers: trackers})
 	if err != nil {
 		t.Fatal(err)
