@@ -37,7 +37,7 @@ func exitTable() []exitMeaning {
 		{exitUnreachable, "no daemon answers at the address"},
 		{exitNotFound, "there is no such torrent or message"},
 		{exitDenied, "the daemon refused access: token or socket group"},
-		{exitTimeout, "not done in time: --timeout passed, or a message was not acknowledged"},
+		{exitTimeout, "not done in time: --timeout passed, or a message was not acknowledged, or not sent to its channel"},
 		{exitInterrupted, "interrupted by a signal while waiting"},
 	}
 }

@@ -46,6 +46,9 @@ func TestSendWait(t *testing.T) {
 		{"expired", "!89abcdef", []string{rpc.MessageSent, rpc.MessageExpired}, exitTimeout, "", "expired after 0 times on air"},
 		{"failed", "!89abcdef", []string{rpc.MessageFailed}, exitRPC, "", "message b4 to !89abcdef failed: no luck"},
 		{"broadcast", "all", []string{rpc.MessageSent}, exitOK, "sent\tb4\tall\n", ""},
+		{"channel", "#family", []string{rpc.MessageSent}, exitOK, "sent\tb4\t#family\n", ""},
+		{"channel, relayed at once", "#family", []string{rpc.MessageRelayed}, exitOK, "relayed\tb4\t#family\n", ""},
+		{"channel, never on air", "#family", []string{rpc.MessageExpired}, exitTimeout, "", "to #family expired before all of it was on air"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newFakeDaemon(t)

@@ -32,9 +32,13 @@ TEXT words are joined by spaces; - alone is the text on standard input. A text
 has 4096 bytes at most; from some 200 on it goes in several packets, which
 --json counts. What the radio's airtime does not allow is refused. When
 send returns, the message is stored and will be sent, whatever happens to the
-daemon. With --wait it returns when the receiver has stored it, with exit code
-6 when no acknowledgement came before it expired. Nobody acknowledges a
-broadcast: for that it waits until it is on air.`,
+daemon.
+
+With --wait it returns when the receiver has stored the message (state
+"delivered", exit code 0), or it expired without an acknowledgement (6) or was
+refused by the radio (1). What is for everyone or a #channel nobody
+acknowledges: for that it waits until all of it was on the air (state "sent", or
+"relayed" once a neighbour has passed it on, exit code 0), or it expired before (6).`,
 		Example: "  lorrentctl send all good morning\n" +
 			"  date | lorrentctl send 89abcdef - --wait --timeout 1m",
 		Args: cobra.MinimumNArgs(2),
@@ -115,8 +119,12 @@ func settled(m rpc.Message) bool {
 	case rpc.MessageDelivered, rpc.MessageRead, rpc.MessageExpired, rpc.MessageFailed:
 		return true
 	}
-	return m.To == everyone && (m.State == rpc.MessageSent || m.State == rpc.MessageRelayed)
+	return forMany(m) && (m.State == rpc.MessageSent || m.State == rpc.MessageRelayed)
 }
+
+// forMany says that a message is for everyone or a channel, so that nobody
+// acknowledges it.
+func forMany(m rpc.Message) bool { return m.To == everyone || strings.HasPrefix(m.To, "#") }
 
 // awaitMessage follows a message until it is settled.
 func awaitMessage(ctx context.Context, c *rpc.Client, m rpc.Message, from uint64) (rpc.Message, error) {
@@ -149,9 +157,13 @@ func undelivered(m rpc.Message) error {
 	}
 	switch m.State {
 	case rpc.MessageExpired:
+		how := fmt.Sprintf("after %s on air without acknowledgement", plural(m.Attempts, "time"))
+		if forMany(m) {
+			how = "before all of it was on air"
+		}
 		return &failure{
 			exit: exitTimeout, code: rpc.CodeTimeout, kind: rpc.KindTimeout,
-			message: fmt.Sprintf("message %s to %s expired after %s on air without acknowledgement%s", m.ID, m.To, plural(m.Attempts, "time"), reason),
+			message: fmt.Sprintf("message %s to %s expired %s%s", m.ID, m.To, how, reason),
 			hints:   []string{"see who was heard lately: " + program + " nodes"},
 		}
 	case rpc.MessageFailed:

@@ -302,6 +302,10 @@ func TestCtlMessages(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &m); code != exitOK || err != nil || m.Text != "from standard input" || m.To != "all" {
 		t.Errorf("exit code %d, %q, %s", code, out, stderr)
 	}
+	c.ok(t, "lora", "channels", "create", "family")
+	if out := c.ok(t, "send", "#family", "who is there?", "--wait", "--timeout", "60s"); !strings.HasPrefix(out, "sent\t") && !strings.HasPrefix(out, "relayed\t") {
+		t.Errorf("send to a channel says %q", out)
+	}
 	c.fails(t, ctlUsage, "empty", "send", "all", " ")
 	c.fails(t, ctlRPC, "everybody", "send", "everybody", "hello")
 	p.shutDown(t)
