@@ -10,7 +10,37 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-var history = flag.Int("history", 5000, "messages in TestLongHistory")
+var (
+	history     = flag.Int("history", 5000, "messages in TestLongHistory")
+	historyFile = flag.String("history-file", "", "where TestLongHistory leaves its database, for the test of a whole daemon")
+)
+
+// fillHistory stores messages as AddMessage does, many in a commit.
+func fillHistory(t *testing.T, db *DB, messages int) {
+	t.Helper()
+	const batch = 1000
+	for first := 0; first < messages; first += batch {
+		err := db.update(func(tx *bolt.Tx) error {
+			for i := first; i < min(first+batch, messages); i++ {
+				m := incoming(i, uint32(i%50+1), us)
+				m.Seq, m.Text = uint64(i+1), fmt.Sprintf("message number %d, of the length that people write", i)
+				if err := tx.Bucket(bucketMessageIDs).Put(idKey(m.ID, m.From), seqKey(m.Seq)); err != nil {
+					return err
+				}
+				if err := putIndexes(tx, &m); err != nil {
+					return err
+				}
+				if err := putMessage(tx, &m); err != nil {
+					return err
+				}
+			}
+			return tx.Bucket(bucketMessages).SetSequence(uint64(messages))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // cpuTime is what the process has taken so far: unlike the time on the wall, it
 // does not depend on what else the machine does.
@@ -26,24 +56,11 @@ func cpuTime(t *testing.T) time.Duration {
 // A page of a long history takes 20 ms at most, and opening it a second: with
 // -args -history 100000 as the README says.
 func TestLongHistory(t *testing.T) {
-	db := openTest(t)
-	messages := *history
-	err := db.update(func(tx *bolt.Tx) error {
-		for i := range messages {
-			m := incoming(i, uint32(i%50+1), us)
-			m.Seq, m.Text = uint64(i+1), fmt.Sprintf("message number %d, of the length that people write", i)
-			if err := putIndexes(tx, &m); err != nil {
-				return err
-			}
-			if err := putMessage(tx, &m); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket(bucketMessages).SetSequence(uint64(messages))
-	})
-	if err != nil {
-		t.Fatal(err)
+	db, messages := openTest(t), *history
+	if *historyFile != "" {
+		db = reopen(t, *historyFile)
 	}
+	fillHistory(t, db, messages)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
