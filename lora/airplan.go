@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// settingAirtime keeps what was sent in the past hour: when it was written
-	// (Unix nanoseconds, 8 bytes), and what airtime.Plan.Save returned.
+	// settingAirtime keeps what was sent in the past hour: the moment when it was
+	// written, and what airtime.Plan.Save returned.
 	settingAirtime = "lora.airtime"
 
 	// airtimeBlock is how much airtime is reserved with one write, ahead of use:
@@ -34,10 +34,9 @@ func (b *Bridge) newPlan() error {
 	if err != nil {
 		return fmt.Errorf("load airtime: %w", err)
 	}
-	if len(kept) >= 8 {
-		passed := time.Since(time.Unix(0, int64(binary.BigEndian.Uint64(kept))))
-		passed = time.Duration(min(float64(passed)*b.radio.speedup, float64(century)))
-		if err := b.plan.Load(b.clock.now(), passed, kept[8:]); err != nil {
+	if written, saved, ok := cutMoment(kept); ok {
+		passed := time.Duration(min(float64(b.cfg.moment().since(written))*b.radio.speedup, float64(century)))
+		if err := b.plan.Load(b.clock.now(), passed, saved); err != nil {
 			return err
 		}
 	}
@@ -55,8 +54,7 @@ func (b *Bridge) newPlan() error {
 func (b *Bridge) saveAirtime(ahead time.Duration) error {
 	data, err := b.plan.Save(b.clock.now(), ahead)
 	if err == nil {
-		value := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixNano()))
-		err = b.cfg.Store.SetSetting(settingAirtime, append(value, data...))
+		err = b.cfg.Store.SetSetting(settingAirtime, append(b.cfg.moment().append(nil), data...))
 	}
 	if err != nil {
 		return fmt.Errorf("keep airtime: %w", err)

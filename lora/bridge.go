@@ -57,6 +57,8 @@ type Config struct {
 	Speedup float64    // divides the time on air; default 1
 	Seed    uint64     // of the losses and back-offs; 0 draws one
 	Air     *ether.Air // what "sim" joins; default: an air of its own with an echo node
+
+	moment func() moment // tests: another clock than the machine's
 }
 
 // Bridge carries messages between the store and a radio.
@@ -194,6 +196,9 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.Speedup == 0 {
 		cfg.Speedup = 1
+	}
+	if cfg.moment == nil {
+		cfg.moment = func() moment { return moment{time.Now(), readUptime()} }
 	}
 	switch {
 	case cfg.Loss < 0 || cfg.Loss > 1:

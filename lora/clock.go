@@ -18,6 +18,11 @@ const century = 100 * 365 * 24 * time.Hour
 
 func (c airClock) now() time.Time { return c.at(time.Now()) }
 
+// in is what the air's clock shows after so much time of the world. Times that were
+// stored are asked for so: a calendar that was set since base moves them, and nothing
+// else.
+func (c airClock) in(d time.Duration) time.Time { return c.at(time.Now().Add(d)) }
+
 // at is what the air's clock shows at a time of the world.
 func (c airClock) at(t time.Time) time.Time {
 	d := float64(t.Sub(c.base)) * c.speedup

@@ -156,7 +156,9 @@ func TestKeyClash(t *testing.T) {
 func TestAirtimeSurvivesRestart(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		air := ether.NewAir(ether.Config{Seed: 1})
-		a := newStation(t, air, nil)
+		world := &machine{began: time.Now(), boot: 1}
+		change := func(c *Config) { c.moment = world.moment }
+		a := newStation(t, air, change)
 		a.run()
 		for range 20 {
 			a.send(Broadcast, strings.Repeat("a", 200))
@@ -167,18 +169,18 @@ func TestAirtimeSurvivesRestart(t *testing.T) {
 			t.Fatalf("%v used: too little to tell", used)
 		}
 		db, path := crash(t, a.path)
-		if got := stationOn(t, db, path, air, nil).Status().AirtimeUsed; got < used || got > used+2*airtimeBlock {
+		if got := stationOn(t, db, path, air, change).Status().AirtimeUsed; got < used || got > used+2*airtimeBlock {
 			t.Errorf("after a crash %v used, was %v", got, used)
 		}
 		a.halt()
 		if err := a.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := stationOn(t, a.cfg.Store, a.path, air, nil).Status().AirtimeUsed; got < used || got > used+airtimeBlock {
+		if got := stationOn(t, a.cfg.Store, a.path, air, change).Status().AirtimeUsed; got < used || got > used+airtimeBlock {
 			t.Errorf("after an orderly end %v used, was %v", got, used)
 		}
 		time.Sleep(2 * time.Hour)
-		if got := stationOn(t, a.cfg.Store, a.path, air, nil).Status().AirtimeUsed; got != 0 {
+		if got := stationOn(t, a.cfg.Store, a.path, air, change).Status().AirtimeUsed; got != 0 {
 			t.Errorf("two hours later %v used", got)
 		}
 	})

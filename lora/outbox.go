@@ -183,7 +183,7 @@ func (b *Bridge) enqueueOne(m storage.Message) ([]mesh.Action, error) {
 	if err != nil {
 		return nil, err
 	}
-	msg.ExpiresAt, msg.Attempts = b.clock.at(m.ExpiresAt), m.Attempts
+	msg.ExpiresAt, msg.Attempts = b.clock.in(time.Until(m.ExpiresAt)), m.Attempts
 	actions, err := b.mesh.Enqueue(msg, b.clock.now())
 	switch {
 	case err == nil:
