@@ -117,11 +117,11 @@ func (a *Assembler) plan(g *assembly, end bool, now time.Time) {
 	g.asks = 0
 	wait := a.patience(g)
 	if end {
-		wait = 8*time.Second + 6*a.airtime
+		wait = a.pause(22, time.Second, 8*time.Second) + 6*a.airtime
 	}
 	g.ask = now.Add(wait)
 	if !g.asked.IsZero() {
-		if least := g.asked.Add(15*time.Second + 4*a.airtime); g.ask.Before(least) {
+		if least := g.asked.Add(a.pause(40, 2*time.Second, 15*time.Second) + 4*a.airtime); g.ask.Before(least) {
 			g.ask = least
 		}
 	}
@@ -133,7 +133,14 @@ func (a *Assembler) plan(g *assembly, end bool, now time.Time) {
 // patience is how long the next share may take: a sender that is short of airtime
 // takes its time.
 func (a *Assembler) patience(g *assembly) time.Duration {
-	return max(40*time.Second+12*a.airtime, min(3*g.gap, 2*time.Hour))
+	return max(a.pause(107, 5*time.Second, 40*time.Second)+12*a.airtime, min(3*g.gap, 2*time.Hour))
+}
+
+// pause is a wait for what is still to come, besides the time that it takes on the
+// air: as long as some fragments, but no shorter than hosts and boards need to answer
+// at all.
+func (a *Assembler) pause(fragments time.Duration, least, most time.Duration) time.Duration {
+	return min(max(fragments*a.airtime, least), most)
 }
 
 // Ask is a question that is due: what there is of a direct message.

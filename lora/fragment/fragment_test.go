@@ -317,3 +317,33 @@ func FuzzParseStatus(f *testing.F) {
 		}
 	})
 }
+
+// What is missing is asked for as much sooner as fragments are shorter, but never before
+// the other end could have answered.
+func TestAskingFollowsTheAirtime(t *testing.T) {
+	begin := time.Unix(1_700_000_000, 0)
+	wait := func(airtime time.Duration, index uint8) time.Duration {
+		a := NewAssembler(airtime)
+		if _, done, err := a.Add(Key{}, Share{Index: index, Data: 4, Body: make([]byte, 20)}, begin); done || err != nil {
+			t.Fatal(done, err)
+		}
+		at, ok := a.Wake()
+		if !ok {
+			t.Fatal("nothing is planned")
+		}
+		return at.Sub(begin)
+	}
+	for _, test := range []struct {
+		airtime    time.Duration
+		next, last time.Duration
+	}{
+		{time.Second, 52 * time.Second, 14 * time.Second},
+		{400 * time.Millisecond, 44800 * time.Millisecond, 10400 * time.Millisecond},
+		{60 * time.Millisecond, 7140 * time.Millisecond, 1680 * time.Millisecond},
+		{time.Millisecond, 5012 * time.Millisecond, 1006 * time.Millisecond},
+	} {
+		if next, last := wait(test.airtime, 0), wait(test.airtime, 3); next != test.next || last != test.last {
+			t.Errorf("fragments of %v: asks after %v, after the last data share %v; want %v and %v", test.airtime, next, last, test.next, test.last)
+		}
+	}
+}

@@ -16,11 +16,15 @@ import (
 // which makes it say that or acknowledge.
 
 const (
-	maxShares  = 256
-	longPoll   = 10 * time.Second // while the last share waits for the air
-	statusGap  = 10 * time.Second // between rounds that the receiver asks for
-	stuckTwice = 2                // shares in a row that no neighbour took end a round
+	maxShares   = 256
+	longPackets = 48          // how long a share may wait for the air or a neighbour, and between rounds that the receiver asks for,
+	longLeast   = time.Second // at least
+	longMost    = 10 * time.Second
+	stuckTwice  = 2 // shares in a row that no neighbour took end a round
 )
+
+// longPause is the pause of messages in fragments.
+func (m *Mesh) longPause() time.Duration { return min(m.packets(longPackets, longLeast), longMost) }
 
 // long is how far a message in fragments has come.
 type long struct {
@@ -100,7 +104,7 @@ func (m *Mesh) releaseShares(o *outgoing, now time.Time) {
 func (m *Mesh) attemptLong(l *lane, o *outgoing, now time.Time) {
 	g := o.long
 	if m.shareUnderWay(o) {
-		l.due = now.Add(longPoll)
+		l.due = now.Add(m.longPause())
 		return
 	}
 	if g.round && len(g.queue) == 0 {
@@ -122,7 +126,7 @@ func (m *Mesh) attemptLong(l *lane, o *outgoing, now time.Time) {
 	}
 	i := g.queue[0]
 	g.queue = g.queue[1:]
-	l.due = now.Add(longPoll)
+	l.due = now.Add(m.longPause())
 	m.sendShare(o, i, now)
 }
 
@@ -162,7 +166,7 @@ func (m *Mesh) sentShare(l *lane, o *outgoing, now time.Time) {
 	if !o.long.round {
 		return
 	}
-	l.due = now.Add(longPoll) // the forward has its own patience
+	l.due = now.Add(m.longPause()) // the forward has its own patience
 	if o.long.current == nil {
 		l.due = now.Add(m.checkDelay(now))
 	}
@@ -197,7 +201,7 @@ func (m *Mesh) shareStuck(f *forward, now time.Time) {
 		m.endRound(l, o, now)
 		return
 	}
-	l.due = now.Add(longPoll)
+	l.due = now.Add(m.longPause())
 }
 
 // endRound waits for the receiver to say something; what is for everyone is done.
@@ -246,7 +250,7 @@ func (m *Mesh) Held(from uint32, id packet.ID, has func(share int) bool, now tim
 	switch {
 	case len(g.queue) > 0: // what went meanwhile it could not know
 		g.queue = slices.DeleteFunc(g.queue, func(i int) bool { return !slices.Contains(lacks, i) })
-	case want == 0 || now.Sub(g.answered) < statusGap && !g.answered.IsZero():
+	case want == 0 || now.Sub(g.answered) < m.longPause() && !g.answered.IsZero():
 	default:
 		m.lose(o)
 		o.tries++

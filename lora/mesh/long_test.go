@@ -90,6 +90,33 @@ func TestSharesAlongAWay(t *testing.T) {
 	}
 }
 
+// Where a packet takes a twentieth, what the receiver says counts again as much sooner.
+func TestSharesFollowTheAirtime(t *testing.T) {
+	for _, fast := range []bool{false, true} {
+		round := time.Minute
+		n := newNode(t, func(c *Config) {
+			if fast {
+				c.Airtime = func(bytes int) time.Duration { return perByte(bytes) / 20 }
+				round = 5 * time.Second
+			}
+		})
+		n.learn(third, third, here, far)
+		n.learn(far, third, third)
+		m := inShares(100, far, 5)
+		n.enqueue(m)
+		if got := n.passesOn(third, m, round); !slices.Equal(got, []int{0, 1, 2, 3, 4}) {
+			t.Fatalf("fast %v: sent shares %v", fast, got)
+		}
+		n.held(m, 0, 1, 2)
+		n.passesOn(third, m, 4*time.Second)
+		n.takeSent()
+		n.held(m, 0, 1, 2, 3)
+		if got := n.passesOn(third, m, 4*time.Second); slices.Contains(got, 4) != fast {
+			t.Errorf("fast %v: sent shares %v, 4 s after it was told the same", fast, got)
+		}
+	}
+}
+
 // Where no way is known, or it went before a restart, one share has to bring an
 // answer before the rest follows; they grow rarer.
 func TestSharesAsk(t *testing.T) {

@@ -52,7 +52,7 @@ func (n *node) do(actions []Action) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case Transmit:
-			if want := perByte(a.Packet.Size()); a.Airtime != want || a.Packet.Tx != n.mesh.short {
+			if want := n.mesh.cfg.Airtime(a.Packet.Size()); a.Airtime != want || a.Packet.Tx != n.mesh.short {
 				n.t.Errorf("transmits %+v of %v, want %v", a.Packet, a.Airtime, want)
 			}
 			n.sent = append(n.sent, a.Packet)
