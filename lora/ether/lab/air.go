@@ -20,6 +20,7 @@ type air struct {
 	random *rand.Rand
 	radios []radio
 	since  time.Duration // from when on receptions are counted
+	loss   float64       // share of receptions that fail, whatever else
 	rssi   [][]float64   // [sender][receiver] in dBm
 
 	hears  [][]int // by sender: who receives it
@@ -173,7 +174,7 @@ func (a *air) end(t *transmission, sensed []int, receptions []*reception) {
 			}
 		}
 		switch {
-		case c.absent || r.off:
+		case c.absent || r.off || a.loss > 0 && a.random.Float64() < a.loss:
 		case c.lost:
 			if t.start >= a.since {
 				r.collided++

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lorrent/lora/airtime"
+	"lorrent/lora/fragment"
 	"lorrent/lora/mesh"
 	"lorrent/lora/packet"
 )
@@ -17,6 +18,8 @@ type meshed struct {
 	node    int
 	mesh    *mesh.Mesh
 	airplan *airtime.Plan
+
+	assembler *fragment.Assembler
 
 	wake    time.Duration // when a tick is planned; 0 when none
 	sending *mesh.Transmit
@@ -64,6 +67,7 @@ func nodeID(i int) uint32 { return uint32(i+1)*0x9E3779B1 | 1<<30 }
 func newMeshed(w *world, node int) station {
 	random := rand.New(rand.NewPCG(w.random.Uint64(), uint64(node)))
 	s := &meshed{world: w, node: node, airplan: w.host(node).plan, delivered: make(map[packet.ID]bool)}
+	s.assembler = fragment.NewAssembler(w.preset.timeOnAir(shareBytes + packet.MaxPacket - packet.MaxRoutedShare))
 	s.mesh = mesh.New(mesh.Config{
 		NodeID: nodeID(node), Epoch: uint16(random.Uint32()), Airtime: w.preset.timeOnAir, Budget: s.budget,
 		Random: random, FloorSNRdB: w.preset.SensitivitydBm - noiseFloordBm, Tuning: w.Tuning, Known: w.host(node).known,
@@ -102,12 +106,18 @@ func (s *meshed) stop() {
 }
 
 func (s *meshed) originate(m *message) {
-	h := s.world.host(s.node)
-	h.sequence++
-	m.id = packet.ID{Source: nodeID(s.node), Epoch: 1, Sequence: h.sequence}
+	m.id = s.nextID(max(s.world.layout().Total, 1))
 	s.world.byID[m.id] = m
-	h.outgoing[m.id] = m
+	s.world.host(s.node).outgoing[m.id] = m
 	s.enqueue(m.id, m)
+}
+
+// nextID is the first of the IDs of so many packets.
+func (s *meshed) nextID(packets int) packet.ID {
+	h := s.world.host(s.node)
+	first := h.sequence + 1
+	h.sequence += uint32(packets)
+	return packet.ID{Source: nodeID(s.node), Epoch: 1, Sequence: first}
 }
 
 func (s *meshed) enqueue(id packet.ID, m *message) {
@@ -115,9 +125,9 @@ func (s *meshed) enqueue(id packet.ID, m *message) {
 	if m.to >= 0 {
 		to = nodeID(m.to)
 	}
-	actions, err := s.mesh.Enqueue(mesh.Message{
-		ID: id, To: to, Payload: make([]byte, payloadBytes), ExpiresAt: genesis.Add(m.at + 24*time.Hour), Attempts: m.attempts,
-	}, s.now())
+	msg := mesh.Message{ID: id, To: to, ExpiresAt: genesis.Add(m.at + 24*time.Hour), Attempts: m.attempts}
+	s.content(m, &msg)
+	actions, err := s.mesh.Enqueue(msg, s.now())
 	if err == nil {
 		s.do(actions)
 	}
@@ -155,7 +165,7 @@ func (s *meshed) do(actions []mesh.Action) {
 }
 
 func (s *meshed) plan() {
-	at, ok := s.mesh.Wake()
+	at, ok := s.nextWake()
 	if !ok {
 		return
 	}
@@ -169,7 +179,7 @@ func (s *meshed) plan() {
 			return
 		}
 		s.wake = 0
-		s.do(s.mesh.Tick(s.now()))
+		s.do(append(s.mesh.Tick(s.now()), s.askForShares()...))
 	})
 }
 
@@ -200,18 +210,29 @@ func (s *meshed) sent() {
 	s.do(s.mesh.Sent(s.now()))
 }
 
-// deliver stores a message, or finds it stored before a restart.
+// deliver takes a packet over that is for this node.
 func (s *meshed) deliver(d mesh.Deliver) []mesh.Action {
+	switch {
+	case d.Packet.Fragment:
+		return s.deliverShare(d)
+	case d.Packet.Quiet:
+		return s.acceptStatus(d)
+	}
+	s.show(d.Packet.ID, d.Repaired)
+	return s.mesh.Stored(d.Packet.ID, s.now())
+}
+
+// show stores a message, or finds it stored before a restart.
+func (s *meshed) show(id packet.ID, repaired bool) {
 	h := s.world.host(s.node)
-	if s.delivered[d.Packet.ID] {
+	if s.delivered[id] {
 		s.world.duplicates++ // but for the store it would be shown twice
 	}
-	s.delivered[d.Packet.ID] = true
-	if !h.stored[d.Packet.ID] {
-		h.stored[d.Packet.ID] = true
-		s.world.shown(s.node, s.world.byID[d.Packet.ID], d.Repaired)
+	s.delivered[id] = true
+	if !h.stored[id] {
+		h.stored[id] = true
+		s.world.shown(s.node, s.world.byID[id], repaired)
 	}
-	return s.mesh.Stored(d.Packet.ID, s.now())
 }
 
 func (s *meshed) stateChanged(c mesh.StateChanged) {

@@ -37,6 +37,8 @@ type Config struct {
 	// Warmup runs the network before the first message, so that neighbours know
 	// each other; what happens meanwhile is not counted but for the airtime.
 	Warmup time.Duration
+	// Tail is how long at the end nobody writes, so that what was written arrives.
+	Tail time.Duration
 	// Redraw makes traffic by Seed; else it is that of the topology, as far as
 	// Period and Duration are those it was made for.
 	Redraw  bool
@@ -45,6 +47,8 @@ type Config struct {
 	Reboot  float64 // share of nodes that reboot once
 	Flooder bool    // one node talks without end
 	Duty    float64 // share of any hour a node may transmit; 0 is no limit
+	Loss    float64 // share of packets lost at each receiver, besides those that collide
+	Text    int     // bytes of each message, for ours; 0: the usual 40
 	Tuning  mesh.Tuning
 
 	loose bool // tests: nodes do not ask the plan
@@ -121,10 +125,10 @@ func Run(cfg Config) (Row, error) {
 	if cfg.Policy != "fw28" && cfg.Policy != "ours" && cfg.Policy != "oracle" {
 		return Row{}, fmt.Errorf("policy %q: want fw28, ours or oracle", cfg.Policy)
 	}
-	if cfg.Period <= 0 || cfg.Duration <= 0 || cfg.Warmup < 0 {
+	if cfg.Period <= 0 || cfg.Duration <= 0 || cfg.Warmup < 0 || cfg.Tail < 0 {
 		return Row{}, fmt.Errorf("period %v, duration %v: want more than none", cfg.Period, cfg.Duration)
 	}
-	if err := cfg.checkLaw(); err != nil {
+	if err := errors.Join(cfg.checkLaw(), cfg.checkText()); err != nil {
 		return Row{}, err
 	}
 	w := &world{
@@ -134,7 +138,7 @@ func Run(cfg Config) (Row, error) {
 	n := cfg.Topology.Len()
 	w.mobile = newMobility(w)
 	w.air = newAir(&w.agenda, cfg.Preset, w.mobile.rssi, w.random)
-	w.air.since = cfg.Warmup
+	w.air.since, w.air.loss = cfg.Warmup, cfg.Loss
 	w.station = make([]station, n)
 	if cfg.Flooder {
 		w.flooder = w.random.IntN(n)
@@ -198,12 +202,12 @@ func (w *world) reboot(i int) {
 // drawn evenly from the others.
 func (w *world) traffic() []Arrival {
 	const givenPeriod, givenDuration = 300 * time.Second, 1800 * time.Second
-	if !w.Redraw && w.Period == givenPeriod && w.Duration == givenDuration && len(w.Topology.Traffic) > 0 {
+	if !w.Redraw && w.Tail == 0 && w.Period == givenPeriod && w.Duration == givenDuration && len(w.Topology.Traffic) > 0 {
 		return w.Topology.Traffic
 	}
 	var all []Arrival
 	n := len(w.station)
-	end := w.Duration - floodHops*w.preset.timeOnAir(floodDataBytes) // too late to get anywhere
+	end := w.Duration - max(w.Tail, floodHops*w.preset.timeOnAir(floodDataBytes)) // later is too late to get anywhere
 	for i := range n {
 		for at := w.gap(); at < end; at += w.gap() {
 			to := w.random.IntN(n - 1)

@@ -33,10 +33,13 @@ func run(args []string, out, messages io.Writer) error {
 		preset   = flags.String("preset", "SF11/250", "SF11/250 or SF9/250")
 		period   = flags.Float64("period", 300, "mean seconds between two messages of a node")
 		duration = flags.Float64("duration", 1800, "seconds")
+		tail     = flags.Float64("tail", 0, "seconds at the end in which nobody writes")
 		warmup   = flags.Float64("warmup", 1800, "seconds before the first message, for ours")
 		moving   = flags.Float64("moving", 0, "percent of nodes that move")
 		reboot   = flags.Float64("reboot", 0, "percent of nodes that reboot once")
 		duty     = flags.Float64("duty", 10, "percent of any hour that a node may transmit, for ours")
+		loss     = flags.Float64("loss", 0, "percent of packets lost at each receiver, besides those that collide")
+		text     = flags.Int("text", 0, "bytes of a message, for ours; from 229 on in fragments (default: 40)")
 		flooder  = flags.Bool("flooder", false, "one node talks without end")
 		seeds    = flags.String("seeds", "", "redraw traffic by these seeds, such as 1,2,3 (default: the traffic of the file, where it fits)")
 		norepair = flags.Bool("norepair", false, "no gap repair")
@@ -55,8 +58,9 @@ func run(args []string, out, messages io.Writer) error {
 		return fmt.Errorf("mode %q: want broadcast or direct", *mode)
 	}
 	cfg := lab.Config{
-		Policy: *policy, Direct: *mode == "direct", Period: seconds(*period), Duration: seconds(*duration),
+		Policy: *policy, Direct: *mode == "direct", Period: seconds(*period), Duration: seconds(*duration), Tail: seconds(*tail),
 		Moving: *moving / 100, Reboot: *reboot / 100, Flooder: *flooder, Duty: *duty / 100, Seed: 1,
+		Loss: *loss / 100, Text: *text,
 	}
 	if *policy == "ours" {
 		cfg.Warmup = seconds(*warmup)
