@@ -6,24 +6,29 @@ import (
 	"time"
 )
 
+const (
+	// Many torrents may be due at one moment: at the start, or when the machine
+	// has slept. They wake as many at a time as this, 160 a second.
+	wakeBurst   = 4
+	wakeSpacing = 25 * time.Millisecond
+)
+
 // alarms wakes parked torrents when their next announce is due: one timer for
 // all of them.
 type alarms struct {
 	mu    sync.Mutex
 	queue alarmQueue
-	index map[*torrent]*alarm
+	after time.Time // nobody is woken before
 	timer *time.Timer
 }
 
+// alarm is part of a torrent, and belongs to alarms.
 type alarm struct {
-	t   *torrent
 	at  time.Time
-	pos int
+	pos int // in the queue, from 1; 0 when there is none
 }
 
-func newAlarms() *alarms {
-	return &alarms{index: make(map[*torrent]*alarm), timer: time.NewTimer(time.Hour)}
-}
+func newAlarms() *alarms { return &alarms{timer: time.NewTimer(time.Hour)} }
 
 // C fires when something may be due.
 func (a *alarms) C() <-chan time.Time { return a.timer.C }
@@ -32,13 +37,11 @@ func (a *alarms) C() <-chan time.Time { return a.timer.C }
 func (a *alarms) set(t *torrent, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if al, ok := a.index[t]; ok {
-		al.at = at
-		heap.Fix(&a.queue, al.pos)
+	t.alarm.at = at
+	if t.alarm.pos > 0 {
+		heap.Fix(&a.queue, t.alarm.pos-1)
 	} else {
-		al = &alarm{t: t, at: at}
-		a.index[t] = al
-		heap.Push(&a.queue, al)
+		heap.Push(&a.queue, t)
 	}
 	a.rearm()
 }
@@ -46,48 +49,55 @@ func (a *alarms) set(t *torrent, at time.Time) {
 func (a *alarms) clear(t *torrent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if al, ok := a.index[t]; ok {
-		heap.Remove(&a.queue, al.pos)
-		delete(a.index, t)
+	if t.alarm.pos > 0 {
+		heap.Remove(&a.queue, t.alarm.pos-1)
 	}
 }
 
-// due takes the torrents whose time has come.
+// due takes the torrents whose time has come, or the first of them.
 func (a *alarms) due(now time.Time) (list []*torrent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.queue) > 0 && !a.queue[0].at.After(now) {
-		al := heap.Pop(&a.queue).(*alarm)
-		delete(a.index, al.t)
-		list = append(list, al.t)
+	for len(a.queue) > 0 && !a.queue[0].alarm.at.After(now) && !now.Before(a.after) {
+		list = append(list, heap.Pop(&a.queue).(*torrent))
+		if len(list) == wakeBurst {
+			a.after = now.Add(wakeSpacing)
+		}
 	}
 	a.rearm()
 	return list
 }
 
 func (a *alarms) rearm() {
-	if len(a.queue) > 0 {
-		a.timer.Reset(max(0, time.Until(a.queue[0].at)))
+	if len(a.queue) == 0 {
+		return
 	}
+	at := a.queue[0].alarm.at
+	if a.after.After(at) {
+		at = a.after
+	}
+	a.timer.Reset(max(0, time.Until(at)))
 }
 
-type alarmQueue []*alarm
+// alarmQueue is a heap of torrents by the time of their alarm.
+type alarmQueue []*torrent
 
 func (q alarmQueue) Len() int           { return len(q) }
-func (q alarmQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
+func (q alarmQueue) Less(i, j int) bool { return q[i].alarm.at.Before(q[j].alarm.at) }
 func (q alarmQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].pos, q[j].pos = i, j
+	q[i].alarm.pos, q[j].alarm.pos = i+1, j+1
 }
 func (q *alarmQueue) Push(x any) {
-	al := x.(*alarm)
-	al.pos = len(*q)
-	*q = append(*q, al)
+	t := x.(*torrent)
+	*q = append(*q, t)
+	t.alarm.pos = len(*q)
 }
 func (q *alarmQueue) Pop() any {
 	old := *q
-	al := old[len(old)-1]
+	t := old[len(old)-1]
 	old[len(old)-1] = nil
 	*q = old[:len(old)-1]
-	return al
+	t.alarm.pos = 0
+	return t
 }

@@ -92,8 +92,37 @@ func TestAlarms(t *testing.T) {
 		if due := a.due(time.Now()); len(due) != 1 || time.Since(start) != 40*time.Second {
 			t.Errorf("%d due after %v", len(due), time.Since(start))
 		}
-		if len(a.queue) != 0 || len(a.index) != 0 {
+		if len(a.queue) != 0 {
 			t.Errorf("%d left", len(a.queue))
+		}
+	})
+}
+
+// Torrents that are due together, as after a night's sleep of the machine, wake
+// a few at a time, and in order.
+func TestAlarmsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 10 * wakeBurst
+		a, start := newAlarms(), time.Now()
+		var all []*torrent
+		for i := range n {
+			all = append(all, &torrent{})
+			a.set(all[i], start.Add(time.Duration(i)*time.Microsecond))
+		}
+		time.Sleep(time.Hour)
+		start = time.Now()
+		for rung := 0; rung < n; {
+			<-a.C()
+			list := a.due(time.Now())
+			if want := wakeSpacing * time.Duration(rung/wakeBurst); len(list) != wakeBurst || time.Since(start) != want {
+				t.Fatalf("%d due after %v, want it after %v", len(list), time.Since(start), want)
+			}
+			for _, tt := range list {
+				if tt != all[rung] {
+					t.Fatalf("another one is number %d", rung)
+				}
+				rung++
+			}
 		}
 	})
 }

@@ -129,7 +129,7 @@ func (s *session) opened(o opened, err error) {
 			o.disk.Close()
 		}
 		return
-	case err == nil && looking && o.check.None() && o.plan.Complete(o.have) && !s.unallocated && len(s.waiting) == 0:
+	case err == nil && looking && o.intact() && !s.unallocated && len(s.waiting) == 0:
 		o.disk.Close() // all is well
 		s.announceTick(time.Now())
 		return

@@ -140,13 +140,29 @@ func (e *Engine) lookUpAll() {
 	all := slices.Collect(maps.Values(e.torrents))
 	e.mu.RUnlock()
 	for _, t := range all {
-		if t.wantsToRun() && !t.snapshot().Private {
+		switch {
+		case !t.wantsToRun() || t.snapshot().Private:
+		case t.lookUpLater():
+			e.alarms.set(t, time.Now())
+		default:
 			_ = t.post(func(s *session) { // if it is too busy, it has peers
 				s.search.lookup = time.Time{}
 				s.discoverTick(time.Now())
 			})
 		}
 	}
+}
+
+// lookUpLater makes the next session of a torrent begin with a lookup, and
+// reports whether there is none now. One that nobody has looked at yet gets one
+// soon, or an alarm.
+func (t *torrent) lookUpLater() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.running {
+		t.search.lookup = time.Time{}
+	}
+	return !t.running
 }
 
 // heardLocally takes an announce from our network. It does not wait.

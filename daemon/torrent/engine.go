@@ -211,7 +211,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		wg.Go(func() { e.mapper.Run(ctx) })
 	}
 	wg.Go(func() { e.discover(ctx) })
-	e.wakeAll(ctx)
+	idle := e.wakeAll(ctx)
+	wg.Go(func() { e.lookThrough(ctx, idle) })
 	err := e.loop(ctx, failed)
 	cancel()
 	for _, l := range e.listeners {
@@ -227,8 +228,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	return err
 }
 
-// wakeAll lets every torrent that is not stopped look what there is to do.
-func (e *Engine) wakeAll(ctx context.Context) {
+// wakeAll lets every torrent that is not stopped look what there is to do, and
+// returns those that are complete: for them, that can wait.
+func (e *Engine) wakeAll(ctx context.Context) (idle []*torrent) {
 	e.mu.Lock()
 	e.ctx = ctx
 	all := make([]*torrent, 0, len(e.torrents))
@@ -237,10 +239,14 @@ func (e *Engine) wakeAll(ctx context.Context) {
 	}
 	e.mu.Unlock()
 	for _, t := range all {
-		if t.wantsToRun() {
+		switch {
+		case t.snapshot().State == Seeding:
+			idle = append(idle, t)
+		case t.wantsToRun():
 			t.post(func(*session) {})
 		}
 	}
+	return idle
 }
 
 // loop wakes torrents when their time comes.
@@ -260,6 +266,7 @@ func (e *Engine) loop(ctx context.Context, failed <-chan error) error {
 			fn()
 		case now := <-minute.C:
 			e.throttle.apply(now)
+			e.releaseStore()
 			minute.Reset(untilNextMinute(now))
 		case <-e.alarms.C():
 			for _, t := range e.alarms.due(time.Now()) {

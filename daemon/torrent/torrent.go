@@ -41,6 +41,8 @@ type torrent struct {
 	looked bool // at the files, since the engine was started
 
 	toldSeed bool // what a tracker heard last: that nothing is left
+
+	alarm alarm // guarded by the engine's alarms
 }
 
 func newTorrent(e *Engine, r storage.Torrent) *torrent {

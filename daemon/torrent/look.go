@@ -1,0 +1,98 @@
+package torrent
+
+import (
+	"context"
+	"time"
+
+	"lorrent/storage"
+)
+
+const (
+	// lookBurst torrents are looked at every lookSpacing: 800 a second at most,
+	// which leaves the machine to those who wait for it.
+	lookBurst   = 8
+	lookSpacing = 10 * time.Millisecond
+)
+
+// lookThrough looks at the files of torrents that nobody works on and that are
+// complete by their records, one after the other. Until then such a torrent
+// counts as what its record says; should a peer come first, its session looks
+// before it serves. One whose files are as they were costs no session, and
+// announces itself when its turn comes. The others get one, to find out what is
+// wrong.
+func (e *Engine) lookThrough(ctx context.Context, all []*torrent) {
+	tick := time.NewTicker(lookSpacing)
+	defer tick.Stop()
+	for len(all) > 0 && ctx.Err() == nil {
+		n := min(lookBurst, len(all))
+		for _, t := range all[:n] {
+			e.lookAt(t)
+		}
+		all = all[n:]
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	e.releaseStore()
+}
+
+func (e *Engine) lookAt(t *torrent) {
+	r, ok := t.unseen()
+	switch {
+	case !ok:
+	case !e.intact(r):
+		_ = t.post(func(*session) {}) // if it cannot, it is being removed, or we end
+	case t.seen() && e.toldOf(r):
+		e.alarms.set(t, time.Now())
+	}
+}
+
+// toldOf reports whether there is anybody to be told of a torrent.
+func (e *Engine) toldOf(r storage.Torrent) bool {
+	d := &e.discovery
+	return len(r.Trackers) > 0 || !r.Private && (d.dht != nil || d.local != nil)
+}
+
+// intact reports whether the files of a torrent are as its record says, and
+// nothing of it remains to be done.
+func (e *Engine) intact(r storage.Torrent) bool {
+	o, err := e.open(r.InfoHash, r.Dir, false)
+	if err != nil {
+		return false
+	}
+	defer o.disk.Close()
+	redescribe(&r, o.info)
+	o.plan, err = settle(&r, o.info)
+	return err == nil && o.intact()
+}
+
+// intact reports whether all that is wanted is there and can be believed.
+func (o *opened) intact() bool { return o.check.None() && o.plan.Complete(o.have) }
+
+// unseen returns the record of a torrent that is complete, as far as is known,
+// and whose files nobody has looked at or is about to.
+func (t *torrent) unseen() (r storage.Torrent, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.record, !t.running && !t.finished && !t.looked && t.wantsToRun()
+}
+
+// seen notes that somebody has looked, and reports whether that was of use: a
+// session that began meanwhile looks itself.
+func (t *torrent) seen() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.running || t.finished {
+		return false
+	}
+	t.looked = true
+	return true
+}
+
+// releaseStore gives back what reading the database has taken.
+func (e *Engine) releaseStore() {
+	if err := e.cfg.Store.Release(); err != nil {
+		e.log.Warn().Err(err).Msg("release memory of the database")
+	}
+}
