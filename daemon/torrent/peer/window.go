@@ -13,8 +13,10 @@ const (
 	maxWindow     = 8192 // 128 MiB under way
 
 	// slack is how much more than the delay of the path is asked for: the
-	// remote disk, and room for the rate to grow.
-	slack = time.Second / 2
+	// remote disk, and room for the rate to grow. Some peers whose user limits
+	// them send twice a second what was asked for until then: with less than
+	// that under way, any rate would seem to be all they have.
+	slack = time.Second
 
 	minSnub, firstSnub, maxSnub = 5 * time.Second, 20 * time.Second, 60 * time.Second
 )

@@ -53,10 +53,10 @@ func TestWindowFollowsRateTimesDelay(t *testing.T) {
 		min, max        int
 	}{
 		{"slow and near", 2, 10 * time.Millisecond, 0, minWindow, 8},
-		{"fast and near", 400, time.Millisecond, 0, 180, 230},
-		{"fast and far", 400, 200 * time.Millisecond, 0, 330, 390},
+		{"fast and near", 400, time.Millisecond, 0, 380, 430},
+		{"fast and far", 400, 200 * time.Millisecond, 2000, 530, 590},
 		{"faster than an unknown peer allows", 4000, 200 * time.Millisecond, 0, defaultWindow, defaultWindow},
-		{"a peer that allows more", 4000, 200 * time.Millisecond, 5000, 3000, 3800},
+		{"a peer that allows more", 4000, 200 * time.Millisecond, 8000, 5200, 5900},
 		{"a peer that allows little", 400, time.Millisecond, 10, 10, 10},
 		{"a peer that allows one", 400, time.Millisecond, 1, 1, 1},
 	}
@@ -75,7 +75,7 @@ func TestWindowFollowsRateTimesDelay(t *testing.T) {
 }
 
 func TestWindowRidesOutAPause(t *testing.T) {
-	var w window
+	w := window{limit: 2000}
 	now := feed(&w, begin, 400, time.Millisecond, 10)
 	before := w.depth()
 	for range 3 {
@@ -156,5 +156,25 @@ func TestOverdue(t *testing.T) {
 				t.Errorf("not overdue after %v", c.beyond)
 			}
 		})
+	}
+}
+
+// A peer that answers twice a second, all that was asked for until then but no
+// more than its limit, is brought up to that.
+func TestWindowOfALimitedPeer(t *testing.T) {
+	const limit = 305 // blocks in half a second
+	w := window{limit: 2000}
+	now, got := begin, 0
+	for range 40 {
+		w.asked(now)
+		now = now.Add(time.Second / 2)
+		got = min(w.depth(), limit)
+		for range got {
+			w.received(block, now, time.Millisecond)
+		}
+		w.tick(now)
+	}
+	if got != limit {
+		t.Errorf("%d blocks come at a time, %d could", got, limit)
 	}
 }
