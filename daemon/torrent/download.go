@@ -4,8 +4,13 @@ import (
 	"time"
 
 	"lorrent/daemon/torrent/peer"
+	"lorrent/daemon/torrent/peerwire"
 	"lorrent/daemon/torrent/picker"
 )
+
+// Requests to a newcomer. Clients that do not say how many they take at a time
+// take 250 or more.
+const minFirstWindow, maxFirstWindow = 8, 250
 
 // download is the state of getting pieces.
 type download struct {
@@ -92,6 +97,15 @@ func (s *session) blockArrived(r *remote, e *peer.Event) {
 
 func blockOf(index, begin, length uint32) picker.Block {
 	return picker.Block{Piece: int32(index), Begin: int32(begin), Length: int32(length)}
+}
+
+// firstWindow is how many requests a newcomer may have waiting of whose rate
+// nothing is known yet: an equal share of what may be on its way at once. One
+// that answers twice a second, as those do whose user limits them, would need
+// seconds to get up to its rate otherwise.
+func (s *session) firstWindow() int {
+	share := s.e.cfg.BufferBytes / 2 / peerwire.BlockSize / int64(len(s.swarm.peers)+1)
+	return min(max(int(share), minFirstWindow), maxFirstWindow)
 }
 
 // refill asks a peer for as much as its window has room for.

@@ -43,7 +43,9 @@ type extendedHandshake struct {
 }
 
 // hello sends what every connection begins with: what we have, what we can,
-// and which pieces a choked peer may ask for.
+// and which pieces a choked peer may ask for. One that we have called because we
+// lack something hears at once that we are interested, before it says what it
+// has: a round trip is won, and BEP 6 makes sure that it says so.
 func (s *session) hello(r *remote) {
 	have := bitfield.New(0)
 	if r.early == nil {
@@ -53,6 +55,7 @@ func (s *session) hello(r *remote) {
 		have = bitfield.New(have.Len())
 		defer s.showFirst(r)
 	}
+	r.interests = r.early == nil && r.dialed && r.fast && s.content.picker.Left() > 0
 	r.conn.Send(func(b []byte) []byte {
 		switch {
 		case r.early != nil && r.fast:
@@ -64,6 +67,9 @@ func (s *session) hello(r *remote) {
 			b = peerwire.AppendMessage(b, peerwire.HaveNone)
 		case !have.None():
 			b = peerwire.AppendBitfield(b, have.Wire())
+		}
+		if r.interests {
+			b = peerwire.AppendMessage(b, peerwire.Interested)
 		}
 		if r.extends {
 			b = peerwire.AppendExtended(b, extendedHello, s.greeting(r))

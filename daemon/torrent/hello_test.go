@@ -1,9 +1,14 @@
 package torrent
 
 import (
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"lorrent/daemon/torrent/peerwire"
+	"lorrent/daemon/torrent/torrenttest"
 )
 
 // Extension handshakes as clients send them, and as they should not.
@@ -47,5 +52,74 @@ func TestGreetings(t *testing.T) {
 	h, err := parseGreeting([]byte(goldenGreetings[1]))
 	if err != nil || *h.Messages.Metadata != 3 || h.Messages.Punch != nil || h.Port != 51413 || h.Queue != 512 || len(h.YourIP) != 16 {
 		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// A peer that we call hears that we are interested before it has said anything
+// but hello, and that we are not when it turns out to have nothing. Nobody else
+// hears that.
+func TestInterestIsNotWaitedWith(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		plain, called bool
+		at            bool // once
+	}{{"called", false, true, true}, {"called, without fast", true, true, false}, {"caller", false, false, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, nil)
+			var p *torrenttest.Peer
+			o := s.options()
+			o.Plain = c.plain
+			if c.called {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				addr := l.Addr().(*net.TCPAddr).AddrPort()
+				s.do(t, s.h, func(se *session) { se.learn([]netip.AddrPort{addr}, "tracker") })
+				for p == nil { // the first call is encrypted
+					conn, err := l.Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+					if p, err = torrenttest.Introduce(conn, o); err != nil {
+						conn.Close()
+					}
+				}
+			} else {
+				p = torrenttest.Dial(t, s.addr(), o)
+			}
+			p.Say(extended("d1:v4:heree"))
+			s.waitPeer(t, "here")
+			interested := false
+			s.do(t, s.h, func(se *session) {
+				for _, r := range se.swarm.peers {
+					interested = interested || r.client == "here" && r.interests
+				}
+			})
+			if interested != c.at {
+				t.Errorf("interested: %v", interested)
+			}
+			if c.at {
+				p.Expect(t, peerwire.Interested)
+				p.Say(peerwire.AppendMessage(nil, peerwire.HaveNone))
+				p.Expect(t, peerwire.NotInterested)
+			}
+			s.completes(t)
+		})
+	}
+}
+
+func TestFirstWindowIsAShare(t *testing.T) {
+	s := &session{e: &Engine{cfg: Config{BufferBytes: 64 << 20}}, swarm: newSwarm()}
+	for _, c := range []struct{ peers, window int }{{0, maxFirstWindow}, {7, maxFirstWindow}, {15, 128}, {63, 32}, {500, minFirstWindow}} {
+		for id := range int32(c.peers) {
+			s.swarm.peers[id] = nil
+		}
+		if n := s.firstWindow(); n != c.window {
+			t.Errorf("%d peers are there: %d requests, not %d", c.peers, n, c.window)
+		}
 	}
 }

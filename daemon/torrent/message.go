@@ -74,6 +74,7 @@ func (s *session) message(r *remote, e *peer.Event) bool {
 			s.peerHasSet(r, all)
 		}
 	case peerwire.HaveNone: // as we believe already
+		s.considerInterest(r)
 	case peerwire.AllowedFast:
 		if len(r.allowed) < maxAllowedFast && !slices.Contains(r.allowed, int32(e.Index)) {
 			r.allowed = append(r.allowed, int32(e.Index))

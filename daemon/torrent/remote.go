@@ -111,10 +111,10 @@ func (s *session) join(in incoming) {
 	if in.dialed || in.transport == overUTP { // which calls from the port it is called at
 		r.listen = in.addr
 	}
-	window := 0
+	window := s.firstWindow()
 	if r.web = in.web; r.web != nil {
 		r.web.remote, r.client = r, "web seed"
-		window = int(c.info.PieceSize(0)/peerwire.BlockSize) + 1
+		window = min(int(c.info.PieceSize(0)/peerwire.BlockSize)+1, webSeedQueue)
 	}
 	t := s.t
 	down, up := s.throttle.connection()
@@ -134,7 +134,7 @@ func (s *session) join(in incoming) {
 		MaxUploads: maxUploads,
 		Down:       down,
 		Up:         up,
-		Window:     min(window, webSeedQueue),
+		Window:     window,
 
 		BlockTimeout: s.e.cfg.blockTimeout,
 	})
