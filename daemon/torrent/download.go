@@ -12,6 +12,14 @@ import (
 // take 250 or more.
 const minFirstWindow, maxFirstWindow = 8, 250
 
+// A peer that refuses so many requests in a row is left alone for two seconds, and
+// twice as long each time it does so again. Otherwise some such peers, asking for
+// which costs nothing, would take the last blocks from each other for ever.
+const (
+	refusalsInARow = 32
+	maxLeftAlone   = 64 * time.Second
+)
+
 // download is the state of getting pieces.
 type download struct {
 	writing int // pieces on their way to the disk
@@ -52,7 +60,7 @@ func (s *session) releaseCrossed() {
 
 // blockArrived handles one block that a reader has put into its piece.
 func (s *session) blockArrived(r *remote, e *peer.Event) {
-	r.snubbed = false
+	r.snubbed, r.refusals = false, 0
 	b, p := blockOf(e.Index, e.Begin, e.Length), s.content.picker
 	a := s.content.pieces[b.Piece]
 	switch {
@@ -110,7 +118,7 @@ func (s *session) firstWindow() int {
 
 // refill asks a peer for as much as its window has room for.
 func (s *session) refill(r *remote) {
-	if !s.mayAsk(r) {
+	if !s.mayAsk(r) || r.refusals >= refusalsInARow && time.Now().Before(r.askAgain) {
 		return
 	}
 	room := r.conn.Room()
@@ -172,8 +180,18 @@ func (s *session) rejected(r *remote, e *peer.Event) bool {
 		if r.chokesUs {
 			r.allowed = without(r.allowed, int32(e.Index))
 		}
+		s.refused(r, time.Now())
 	}
 	return true
+}
+
+// refused counts a refusal, and lets others have what is free when the peer is to
+// be left alone.
+func (s *session) refused(r *remote, now time.Time) {
+	if r.refusals++; r.refusals%refusalsInARow == 0 {
+		r.askAgain = now.Add(min(time.Second<<min(r.refusals/refusalsInARow, 10), maxLeftAlone))
+		s.refillAll()
+	}
 }
 
 func without(list []int32, v int32) []int32 {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -393,6 +394,40 @@ func TestStall(t *testing.T) {
 	s.completes(t)                                        // endgame asks the honest one for what the other owes
 	if took := time.Since(begin); took > 19*time.Second { // one that never sent anything is waited for 20 s
 		t.Errorf("took %v", took)
+	}
+}
+
+// Seeds that refuse everything are left alone after a while, and do not keep the
+// blocks from one that serves.
+func TestRefusersAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, nil)
+	var asked atomic.Int64
+	cfg := s.seedConfig()
+	cfg.Answer = func(p *torrenttest.Peer, r peerwire.Message) bool {
+		asked.Add(1)
+		return torrenttest.RejectAll(p, r)
+	}
+	var bad []*torrenttest.Seed
+	for range 10 {
+		cfg.PeerID = torrenttest.NewID()
+		bad = append(bad, torrenttest.StartSeed(t, cfg))
+	}
+	s.meet(t, bad...)
+	s.eventually(t, "all of them are left alone", func() bool {
+		alone := 0
+		s.do(t, s.h, func(se *session) {
+			for _, r := range se.swarm.peers {
+				if r.askAgain.After(time.Now()) && r.conn.Outstanding() == 0 {
+					alone++
+				}
+			}
+		})
+		return alone == len(bad)
+	})
+	s.completes(t)
+	if n := asked.Load(); n > 10*(10*refusalsInARow+maxFirstWindow) {
+		t.Errorf("they were asked for %d blocks", n)
 	}
 }
 

@@ -57,6 +57,8 @@ type remote struct {
 	snubbed   bool
 	parole    bool // sent part of a bad piece
 	snubbedAt time.Time
+	refusals  int       // of requests, with no block in between
+	askAgain  time.Time // after many of them
 
 	allowed    []int32        // pieces it serves us although it chokes us
 	granted    map[int32]bool // pieces we serve it although we choke it
