@@ -121,9 +121,23 @@ func TestHealth(t *testing.T) {
 	if status, _, body := f.request(t, req); status != 200 || body != "ok\n" {
 		t.Errorf("HTTP %d %q", status, body)
 	}
-	req.URL.Path = "/debug/pprof/"
-	if status, _, _ := f.request(t, req); status != 404 {
-		t.Errorf("something is served at %s: HTTP %d", req.URL.Path, status)
+}
+
+// Profiles are for those who may use the socket.
+func TestProfile(t *testing.T) {
+	f := start(t, nil)
+	for host, want := range map[string]int{f.tcp: 404, "socket": 200} {
+		for path, says := range map[string]string{"goroutine?debug=1": "goroutine profile: total ", "heap?gc=1&debug=1": "# HeapInuse = ", "": "goroutine"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+"/debug/pprof/"+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+f.token)
+			status, _, body := f.request(t, req)
+			if status != want || status == 200 && !strings.Contains(body, says) {
+				t.Errorf("%s at %s: HTTP %d %.100q", path, host, status, body)
+			}
+		}
 	}
 }
 

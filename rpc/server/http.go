@@ -15,7 +15,7 @@ import (
 )
 
 // routes is everything that is served. /healthz says only that the server is
-// up, and asks nobody who they are.
+// up, and asks nobody who they are; see profile for the last one.
 func (s *Server) routes(f *front) http.Handler {
 	mux := http.NewServeMux()
 	origins := http.NewCrossOriginProtection()
@@ -25,6 +25,7 @@ func (s *Server) routes(f *front) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		io.WriteString(w, "ok\n")
 	})
+	mux.HandleFunc(profilePath, s.profile)
 	return mux
 }
 

@@ -121,13 +121,14 @@ func defaultLimits() limits {
 // after Run has returned.
 type Server struct {
 	// immutable after New
-	cfg     Config
-	limits  limits
-	specs   []listenSpec
-	hosts   map[string]bool
-	handler http.Handler
-	calls   chan struct{} // one slot a request
-	large   chan struct{} // one slot a large body
+	cfg      Config
+	limits   limits
+	specs    []listenSpec
+	hosts    map[string]bool
+	handler  http.Handler
+	calls    chan struct{} // one slot a request
+	profiles chan struct{} // one slot: they cost
+	large    chan struct{} // one slot a large body
 
 	// guarded by mu
 	mu        sync.Mutex
@@ -148,10 +149,11 @@ func newServer(cfg Config, l limits) (*Server, error) {
 		}
 	}
 	s := &Server{
-		cfg:    cfg,
-		limits: l,
-		calls:  make(chan struct{}, l.maxCalls),
-		large:  make(chan struct{}, l.maxLarge),
+		cfg:      cfg,
+		limits:   l,
+		calls:    make(chan struct{}, l.maxCalls),
+		profiles: make(chan struct{}, 1),
+		large:    make(chan struct{}, l.maxLarge),
 	}
 	var err error
 	if s.specs, err = parseListen(cfg); err != nil {
