@@ -129,6 +129,9 @@ func (b *Bridge) timing(t mesh.Transmit) modem.Timing {
 	if t.Priority == mesh.PriorityAck {
 		slots = firstSlots / 2
 	}
+	if t.Answer {
+		slots = 1
+	}
 	timing := modem.Timing{Slots: slots, Copies: t.Copies}
 	binary.BigEndian.PutUint32(timing.Key[:], t.Packet.ID.Source)
 	binary.BigEndian.PutUint16(timing.Key[4:], t.Packet.ID.Epoch)

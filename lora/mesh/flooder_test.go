@@ -97,3 +97,21 @@ func TestFlooderIsNoCrowd(t *testing.T) {
 		t.Errorf("busy %.2f, of which a crowd %.2f", busy, crowd)
 	}
 }
+
+// Who hears little else than one neighbour asks the others again and again, those
+// that it does not hear of late as well as any.
+func TestFlooderDrownsNobody(t *testing.T) {
+	n := crowded(t, nil)
+	n.talk(60)
+	n.sent = nil
+	n.talk(600)
+	asked := make(map[uint16]int)
+	for _, p := range n.sent {
+		if p.Type == Pull {
+			asked[p.Next]++
+		}
+	}
+	if len(asked) != 6 {
+		t.Errorf("asked %v in ten minutes, want all six", asked)
+	}
+}

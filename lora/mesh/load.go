@@ -45,3 +45,10 @@ func (m *Mesh) crowd(now time.Time) float64 {
 	}
 	return max(share, 0)
 }
+
+// drownedShare is what single neighbours take of the channel beyond a modest share
+// when little else is heard.
+const drownedShare = 0.25
+
+// drowned says whether somebody talks so much that little else is heard.
+func (m *Mesh) drowned(now time.Time) bool { return m.load.share(now)-m.crowd(now) > drownedShare }

@@ -331,7 +331,17 @@ func TestRepair(t *testing.T) {
 	n.takeSent()
 	filter := newFilter(1, 7)
 	filter.add(has.ID)
-	n.receive(Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: filter})
+	pull := Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: filter}
+	answer := false
+	for _, a := range n.mesh.Receive(pull, -80, 7, n.now) {
+		if tr, ok := a.(Transmit); ok {
+			answer = tr.Answer
+		}
+		n.do([]Action{a})
+	}
+	if !answer {
+		t.Error("the transmission is not said to be an answer")
+	}
 	n.pass(time.Second)
 	sent := n.takeSent()
 	if len(sent) != 1 || sent[0].Type != Bundle || len(sent[0].Inner) != 1 || sent[0].Inner[0].ID != lacks.ID || !sent[0].Inner[0].Repair {

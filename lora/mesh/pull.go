@@ -39,7 +39,9 @@ func (m *Mesh) planPull(now time.Time) {
 	m.pulls.next = now.Add(time.Duration(busy * float64(m.pulls.pause/2+m.jitter(m.pulls.pause))))
 }
 
-// pullTick asks when it is time. The more a pull brought, the sooner the next.
+// pullTick asks when it is time. The more a pull brought, the sooner the next; a
+// node that hears little else than one neighbour asks all the time, since those who
+// hear what it asks are silent for it, and the answer may get through.
 func (m *Mesh) pullTick(now time.Time) {
 	s := &m.pulls
 	if s.next.IsZero() || s.next.After(now) {
@@ -53,9 +55,12 @@ func (m *Mesh) pullTick(now time.Time) {
 			s.pause = min(2*s.pause, 8*m.tuning.PullMost)
 		}
 	}
+	if m.drowned(now) {
+		s.pause = m.tuning.PullLeast / 2
+	}
 	s.got = 0
 	m.planPull(now)
-	next := m.pullFrom(now)
+	next := m.pullFrom()
 	if next == nobody {
 		return
 	}
@@ -80,19 +85,16 @@ func (m *Mesh) recent(now time.Time) bool {
 	return false
 }
 
-// pullFrom is the neighbour, of those that hear this node, not asked for longest:
-// of those that were heard of late, if there are any, since an answer of the others
-// may not get through.
-func (m *Mesh) pullFrom(now time.Time) uint16 {
-	best, audible := nobody, false
+// pullFrom is the neighbour, of those that hear this node, not asked for longest.
+// Who was not heard of late, because others drown it, has what this node lacks.
+func (m *Mesh) pullFrom() uint16 {
+	best := nobody
 	for _, id := range m.links.audience() {
-		n := m.links.heard[id]
-		if n == nil {
+		if m.links.heard[id] == nil {
 			continue
 		}
-		late := now.Sub(n.last) < pullSpan
-		if best == nobody || late && !audible || late == audible && m.pulls.asked[id].Before(m.pulls.asked[best]) {
-			best, audible = id, late
+		if best == nobody || m.pulls.asked[id].Before(m.pulls.asked[best]) {
+			best = id
 		}
 	}
 	return best
@@ -168,7 +170,7 @@ func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time)
 	if f.job != nil || f.onAir || !f.own && !m.fair.allows(m, f, now) {
 		return // on its way already, or its source has had its share
 	}
-	j := &job{priority: PriorityRepair, due: now.Add(delay), flood: f}
+	j := &job{priority: PriorityRepair, due: now.Add(delay), flood: f, answer: delay == 0}
 	needed := func() bool { return !contains(f.holders, asker) && !m.reachedSince(f, asker, now) }
 	j.needed = needed
 	j.prepare = func(time.Time) (Packet, bool) {

@@ -20,6 +20,7 @@ type job struct {
 	due      time.Time
 	flood    *flood // of a relay or repair, which may share a packet with others
 	message  *outgoing
+	answer   bool // to what the packet received just now asks
 
 	prepare func(now time.Time) (Packet, bool) // false: no longer needed
 	needed  func() bool                        // while it waits for the channel; nil is always
@@ -127,6 +128,7 @@ func (m *Mesh) fill(now time.Time) {
 		if len(jobs) == 1 && best.flood != nil {
 			transmit.Copies = m.enough(best.flood)
 		}
+		transmit.Answer = best.answer
 		m.emit(transmit)
 	}
 }

@@ -33,6 +33,7 @@ type meshed struct {
 const (
 	payloadBytes  = 40 + 1 + 8 // text, port and tag
 	firstWindow   = 8
+	answerWindow  = 1
 	lastWindow    = 32
 	noiseFloordBm = -114 // of 250 kHz at a noise figure of 6 dB
 )
@@ -149,7 +150,11 @@ func (s *meshed) do(actions []mesh.Action) {
 		case mesh.Transmit:
 			s.serial++
 			s.sending = &a
-			s.listen(s.serial, firstWindow)
+			window := firstWindow
+			if a.Answer {
+				window = answerWindow
+			}
+			s.listen(s.serial, window)
 		case mesh.Cancel:
 			if s.sending != nil { // the channel was not free yet
 				s.sending = nil
