@@ -28,8 +28,8 @@ const (
 	demoPayload  = 256 << 20
 	demoFiles    = 5
 	demoSeeds    = 3
-	demoRate     = 14 << 20 // of one seed, so that there is something to see
-	demoPatience = 50 * time.Second
+	demoRate     = 14 << 20        // of one seed, so that there is something to see
+	demoPatience = 5 * time.Minute // it takes half of one, on a machine that has nothing else to do
 )
 
 func demoCommand(stdout, stderr io.Writer) *cobra.Command {
@@ -106,7 +106,7 @@ func (d *demo) play(ctx, world context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer first.Process.Kill()
+	defer end(first)
 	added, err := d.client.TorrentAdd(ctx, rpc.TorrentAddArgs{Metainfo: data})
 	if err != nil {
 		return fmt.Errorf("add the torrent: %w", err)
@@ -127,7 +127,7 @@ func (d *demo) play(ctx, world context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer second.Process.Kill()
+	defer end(second)
 	kept, err := d.client.TorrentGet(ctx, rpc.TorrentGetArgs{ID: id})
 	if err != nil {
 		return err
@@ -169,11 +169,18 @@ func (d *demo) startDaemon(ctx context.Context) (*exec.Cmd, error) {
 		}
 		select {
 		case <-ctx.Done():
-			cmd.Process.Kill()
+			end(cmd)
 			return nil, fmt.Errorf("the daemon does not answer: %w", err)
 		case <-poll.C:
 		}
 	}
+}
+
+// end kills a daemon if it still runs, and waits until nothing writes any more to
+// the log and the folder that it was given.
+func end(daemon *exec.Cmd) {
+	daemon.Process.Kill()
+	daemon.Wait()
 }
 
 // progress draws a bar until the condition holds.
