@@ -34,17 +34,23 @@ func TestThousandIdleTorrents(t *testing.T) {
 	t.Logf("%d torrents added in %s", torrents, time.Since(began).Round(time.Millisecond))
 	check := func(when string) {
 		t.Helper()
-		var median time.Duration
+		fastest, least := time.Hour, time.Hour
 		for range 10 { // rounds, until one meets a machine that is not busy with other tests
+			before := processorTime(t, p)
 			took := listTimes(t, p, torrents)
-			median = took[len(took)/2]
-			t.Logf("%s: Torrent.List answers in %s (fastest of %d: %s, slowest: %s), %s", when, median.Round(time.Microsecond), len(took),
-				took[0].Round(time.Microsecond), took[len(took)-1].Round(time.Microsecond), residentSet(t, p))
+			used := (processorTime(t, p) - before) / time.Duration(len(took))
+			median := took[len(took)/2]
+			t.Logf("%s: Torrent.List answers in %s (fastest of %d: %s, slowest: %s), %s of processor time, %s", when, median.Round(time.Microsecond), len(took),
+				took[0].Round(time.Microsecond), took[len(took)-1].Round(time.Microsecond), used, residentSet(t, p))
 			if median <= limit {
 				return
 			}
+			fastest, least = min(fastest, took[0]), min(least, used)
 		}
-		t.Errorf("%s: Torrent.List takes %s, limit %s", when, median, limit)
+		// None did: what the daemon had of the machine counts.
+		if fastest > limit || least > limit {
+			t.Errorf("%s: Torrent.List takes %s at best and %s of processor time, limit %s", when, fastest, least, limit)
+		}
 	}
 	check("before a restart")
 	p.shutDown(t)
@@ -160,6 +166,25 @@ func listTimes(t *testing.T, p *process, torrents int) (took []time.Duration) {
 	}
 	slices.Sort(took)
 	return took
+}
+
+// processorTime is what the daemon has had so far, to a hundredth of a second.
+func processorTime(t *testing.T, p *process) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from field 3, the state, on: proc(5)
+	var ticks int
+	for _, field := range fields[11:13] { // user and system
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100
 }
 
 // residentSet is the daemon's memory, now and at its peak.
