@@ -8,38 +8,25 @@ import (
 	"time"
 )
 
-// TestDemo runs the whole demonstration, which takes less than a minute. It
-// starts this program again as the daemon.
+// TestDemo runs the whole demonstration. It starts this program again as the
+// daemon. How long it takes beside other tests and with the race detector says
+// little: .ci/run gives the program as it is released a minute.
 func TestDemo(t *testing.T) {
 	t.Setenv(asDaemon, "1")
 	t.Setenv("TMPDIR", t.TempDir())
-	var took time.Duration
-	for range 3 { // until one meets a machine that is not busy with other tests
-		took = demonstrate(t)
-		t.Logf("%s", took.Round(time.Millisecond))
-		if took <= time.Minute {
-			return
-		}
-	}
-	t.Errorf("it took %s", took)
-}
-
-// demonstrate runs the demonstration once and looks at what it says and leaves.
-func demonstrate(t *testing.T) (took time.Duration) {
-	t.Helper()
 	var stdout, stderr bytes.Buffer
 	started := time.Now()
 	if code := execute(t.Context(), []string{"demo"}, &stdout, &stderr); code != exitOK {
 		t.Fatalf("exit code %d\n%s\n%s", code, &stdout, &stderr)
 	}
-	took = time.Since(started)
+	took := time.Since(started)
 	rest := stdout.Bytes()
 	for _, line := range []string{
 		`A tracker and 3 seeds are up, with 5 files of 256 MiB in all\.`,
 		`The daemon \(process \d+\) answers after `,
 		`Added demo \([0-9a-f]{8}\), 256 MiB\.`,
 		`\[#+\.+\] +\d+ % .* \d+ peers`,
-		`Killed the daemon \(SIGKILL\) with 1\d\d MiB verified\. Starting it again\.`,
+		`Killed the daemon \(SIGKILL\) with [12]\d\d MiB verified\. Starting it again\.`,
 		`The daemon \(process \d+\) answers after `,
 		`It kept \d+ MiB and goes on from there\.`,
 		`\[#{40}\] 100 %`,
@@ -66,5 +53,5 @@ func demonstrate(t *testing.T) (took time.Duration) {
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
 		t.Errorf("it left %v behind, %v", left, err)
 	}
-	return took
+	t.Logf("%s", took.Round(time.Millisecond))
 }
