@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	stopLimit = 20 * time.Second // for a program that was asked to end
-	shownLog  = 6000             // bytes of its output that a failed test shows
+	stopLimit = time.Minute // for a program that was asked to end
+	shownLog  = 6000        // bytes of its output that a failed test shows
 )
 
 // process is a program that runs in a namespace, with its children in a
