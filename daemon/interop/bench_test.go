@@ -60,6 +60,7 @@ var scenarios = map[string]func(*benchmark, *testing.T){
 	"idle":       (*benchmark).idle,
 	"bound":      (*benchmark).bound,
 	"utp":        (*benchmark).utp,
+	"churn":      (*benchmark).churn,
 }
 
 // TestBench is a measurement and no test:

@@ -17,6 +17,7 @@ const lorrentPort = "51767"
 type lorrent struct {
 	process *process
 	client  *rpc.Client
+	socket  string // where it listens for calls
 	dir     string // of downloads
 }
 
@@ -34,7 +35,8 @@ func startLorrent(t *testing.T, ctx context.Context, n *namespace, dir string, a
 // launchLorrent runs a daemon program and does not wait for it.
 func launchLorrent(t *testing.T, n *namespace, program, state, dir string, args ...string) *lorrent {
 	t.Helper()
-	address := "unix:" + filepath.Join(state, "rpc.sock")
+	socket := filepath.Join(state, "rpc.sock")
+	address := "unix:" + socket
 	client, err := rpc.Dial(address, rpc.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +44,7 @@ func launchLorrent(t *testing.T, n *namespace, program, state, dir string, args 
 	t.Cleanup(client.Close)
 	args = append([]string{"run", "--config", os.DevNull, "--state-dir", state, "--download-dir", dir,
 		"--listen", ":" + lorrentPort, "--rpc", address, "--lora", "off"}, args...)
-	return &lorrent{process: start(t, n, state, program, args...), client: client, dir: dir}
+	return &lorrent{process: start(t, n, state, program, args...), client: client, socket: socket, dir: dir}
 }
 
 // awaitRPC waits until the daemon answers, and returns what it says.

@@ -24,6 +24,7 @@
 //	… -args -bench -scenarios delay -rtt 50 -mbit 100 -loss 0 -piece 64KiB
 //	… -args -bench -scenarios utp -size 2GiB
 //	… -args -bench -scenarios idle -torrents 5000 -peers lorrent
+//	… -args -bench -scenarios churn -churn 30m
 //
 // The contenders take turns, each a new process with new folders, against new
 // seeds and a new tracker. Measured are:
@@ -43,6 +44,10 @@
 // delay, rate and loss between them (delaylink_test.go), since not every kernel
 // has netem; loss makes a rate of one TCP connection so low that little is sent.
 // Traffic has the congestion control of -congestion, whatever the machine's.
+//
+// Churn lets honest peers, liars and those who abuse the protocol come to our
+// daemon and leave it again, and compares the memory and the goroutines that it
+// needs at rest, as pprof on its socket tells, with those of its first minute.
 //
 // The single parts have benchmarks in their own packages, for benchstat:
 //

@@ -23,6 +23,9 @@ type SeedConfig struct {
 	Hold        <-chan struct{} // keeps the engine choked until it is closed; nil for no choke
 	Answer      Answer
 	Hash        Answer // deals with a hash request; nil leaves it without an answer
+
+	Greeting []byte                   // of BEP 10, if it speaks that
+	Extended func(p *Peer, m Message) // deals with an extension message
 }
 
 // Answer deals with one request in the seed's place, or returns false to let it
@@ -127,6 +130,9 @@ func (s *Seed) serve(conn net.Conn) {
 		}
 		p.Say(peerwire.AppendBitfield(nil, bits))
 	}
+	if s.cfg.Greeting != nil {
+		p.Say(peerwire.AppendExtended(nil, 0, s.cfg.Greeting))
+	}
 	var unchoke sync.WaitGroup
 	defer unchoke.Wait()
 	ended := make(chan struct{})
@@ -149,6 +155,9 @@ func (s *Seed) serve(conn net.Conn) {
 		if m.ID == peerwire.HashRequest && s.cfg.Hash != nil {
 			s.cfg.Hash(p, m.Message)
 			continue
+		}
+		if m.ID == peerwire.Extended && s.cfg.Extended != nil {
+			s.cfg.Extended(p, m)
 		}
 		if m.ID != peerwire.Request || s.cfg.Answer != nil && s.cfg.Answer(p, m.Message) {
 			continue
