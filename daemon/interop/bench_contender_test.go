@@ -21,7 +21,8 @@ import (
 type contender struct {
 	name   string
 	port   int  // where it listens
-	bound  bool // downloads over plain TCP from the arena's sender: what nobody can beat
+	bound  bool // what nobody can beat
+	seeded bool // although a bound: from a seed, and not over plain TCP from the arena's sender
 	launch func(*testing.T, context.Context, *arena, job) running
 }
 
@@ -84,7 +85,8 @@ var lorrentPortNumber, _ = strconv.Atoi(lorrentPort)
 // it answers. A restart after a kill finds them there.
 func launchBuild(program string, flags ...string) func(*testing.T, context.Context, *arena, job) running {
 	return func(t *testing.T, ctx context.Context, _ *arena, j job) running {
-		l := launchLorrent(t, j.namespace, program, j.home, j.data, flags...)
+		// The seeds and the other contenders speak plaintext, too.
+		l := launchLorrent(t, j.namespace, program, j.home, j.data, append(flags, "--encryption", "disable")...)
 		if len(j.torrents) == 0 {
 			return running{process: l.process, ours: l}
 		}

@@ -73,7 +73,7 @@ func (b *benchmark) delay(t *testing.T) {
 				l := link{rtt: time.Duration(rtt) * time.Millisecond, rate: float64(mbit) * 1e6 / 8, loss: loss}
 				size := b.delaySize(l)
 				d := download{samples: []sample{b.sampleOf(t, "delay", size)}, link: &l, seeds: 1}
-				b.compete(t, l.title(size), d, bounds()[:1], downloadColumns)
+				b.compete(t, l.title(size), d, []contender{bounds()[0], minimalLeecher()}, downloadColumns)
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (b *benchmark) measure(d download) func(*testing.T, contender) run {
 		}
 		j := newJob(t, a.ours, scratch(t), torrents...)
 		j.measured = true
-		if c.bound {
+		if c.bound && !c.seeded {
 			a.seeds = append(a.seeds, a.startSender(t, ctx))
 		} else {
 			a.startSeeds(t, ctx, b.seed, d.seeds, d.rate)

@@ -14,6 +14,7 @@ import (
 	"lorrent/daemon/torrent/bitfield"
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/peerwire"
+	"lorrent/daemon/torrent/torrenttest"
 )
 
 // seedOrder is what a seed of any kind is told, as JSON.
@@ -34,6 +35,7 @@ type seedOrder struct {
 // minimalSeed does only what a seed of single-file torrents must, from mapped
 // memory, so that it limits nobody: it chokes nobody and believes its files.
 type minimalSeed struct {
+	id       [20]byte
 	torrents map[[20]byte]*seededTorrent
 	rate     int64
 	sent     atomic.Int64
@@ -49,7 +51,7 @@ func seedRole(args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &order); err != nil {
 		return err
 	}
-	s := &minimalSeed{torrents: make(map[[20]byte]*seededTorrent), rate: order.Rate}
+	s := &minimalSeed{id: torrenttest.NewID(), torrents: make(map[[20]byte]*seededTorrent), rate: order.Rate}
 	for _, pair := range order.Torrents {
 		if err := s.add(pair[0], pair[1]); err != nil {
 			return err
@@ -119,7 +121,7 @@ func (s *minimalSeed) serve(conn net.Conn) error {
 	if !ok {
 		return fmt.Errorf("no torrent %x", theirs.InfoHash)
 	}
-	ours := peerwire.Handshake{InfoHash: theirs.InfoHash, PeerID: [20]byte([]byte("-XX0001-minimal-seed"))}
+	ours := peerwire.Handshake{InfoHash: theirs.InfoHash, PeerID: s.id}
 	ours.Reserved[5] = theirs.Reserved[5] & 0x10 // BEP 10, to state how many requests may wait
 	all := bitfield.New(torrent.info.NumPieces())
 	all.SetAll()

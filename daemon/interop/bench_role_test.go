@@ -16,6 +16,7 @@ const roleArg = "role"
 // roles are the parts. Their arguments are text.
 var roles = map[string]func(args []string) error{
 	"seed":    seedRole,
+	"leech":   leechRole,
 	"send":    sendRole,
 	"receive": receiveRole,
 	"store":   storeRole,

@@ -1,0 +1,157 @@
+package interop
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lorrent/daemon/torrent/metainfo"
+	"lorrent/daemon/torrent/peerwire"
+)
+
+// minimalQueue is how many requests the minimal leecher has waiting: 64 MiB.
+const minimalQueue = 4096
+
+// leechOrder is what the minimal leecher is told, as JSON.
+type leechOrder struct {
+	Torrent string // .torrent file
+	Address string // of the seed
+	File    string // to write
+}
+
+// minimalLeecher is what a seed gives to whoever asks for nothing but what it
+// must: no client is faster with this seed on this line.
+func minimalLeecher() contender {
+	return contender{name: "*minimal leecher*", bound: true, seeded: true, launch: func(t *testing.T, _ context.Context, a *arena, j job) running {
+		order, err := json.Marshal(leechOrder{j.torrents[0], fmt.Sprintf("10.77.0.%d:%d", firstSeed, seedPort), filepath.Join(j.data, a.samples[0].name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return startBound(t, j, "leech", string(order))
+	}}
+}
+
+// leechRole does only what a download of a single-file torrent must, on one
+// thread but for the asking: it tells the tracker, shakes hands, and receives,
+// hashes and writes pieces from the first to the last.
+func leechRole(args []string) error {
+	var order leechOrder
+	if err := json.Unmarshal([]byte(args[0]), &order); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(order.Torrent)
+	if err != nil {
+		return err
+	}
+	m, err := metainfo.Parse(b)
+	if err != nil {
+		return err
+	}
+	if err := tellTracker(m.Info.Hash); err != nil {
+		return err
+	}
+	f, err := os.Create(order.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	conn, err := net.Dial("tcp", order.Address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ours := peerwire.NewHandshake(m.Info.Hash, [20]byte([]byte("-XX0001-minimal-leec")))
+	ours.Reserved = [8]byte{}
+	if _, err := conn.Write(peerwire.AppendMessage(ours.Bytes(), peerwire.Interested)); err != nil {
+		return err
+	}
+	if _, err := peerwire.ReadHandshake(conn); err != nil {
+		return err
+	}
+	return takeAll(conn, m.Info, f)
+}
+
+// tellTracker announces the leecher, and has no use for the answer.
+func tellTracker(hash metainfo.Hash) error {
+	query := url.Values{"info_hash": {string(hash[:])}, "peer_id": {"-XX0001-minimal-leec"}, "port": {"9"},
+		"uploaded": {"0"}, "downloaded": {"0"}, "left": {"1"}, "event": {"started"}, "compact": {"1"}}
+	resp, err := http.Get(announceURL + "?" + query.Encode())
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+// takeAll receives, and puts each piece in its place when all of it is there.
+func takeAll(conn net.Conn, info *metainfo.Info, f *os.File) error {
+	r := peerwire.NewReader(conn, (info.NumPieces()+7)/8)
+	pieces, free := make(map[uint32]*filling), [][]byte(nil)
+	var asked int64
+	for left := info.NumPieces(); left > 0; {
+		m, err := r.Next()
+		if err == nil && m.ID == peerwire.Unchoke && asked == 0 {
+			asked, err = ask(conn, info, 0, minimalQueue)
+		}
+		if err != nil {
+			return err
+		}
+		if m.ID != peerwire.Piece {
+			continue
+		}
+		p := pieces[m.Index]
+		if p == nil {
+			if len(free) == 0 {
+				free = append(free, make([]byte, info.PieceLength))
+			}
+			p = &filling{data: free[len(free)-1][:info.PieceSize(int(m.Index))]}
+			pieces[m.Index], free = p, free[:len(free)-1]
+		}
+		if err := r.ReadBlock(p.data[m.Begin:][:m.Length]); err != nil {
+			return err
+		}
+		if p.got += int(m.Length); p.got < len(p.data) {
+			continue
+		}
+		if asked, err = ask(conn, info, asked, len(p.data)/peerwire.BlockSize); err != nil {
+			return err
+		}
+		if sha1.Sum(p.data) != [20]byte(info.PieceHash(int(m.Index))) {
+			return fmt.Errorf("piece %d is wrong", m.Index)
+		}
+		if _, err := f.WriteAt(p.data, int64(m.Index)*info.PieceLength); err != nil {
+			return err
+		}
+		delete(pieces, m.Index)
+		free = append(free, p.data[:info.PieceLength])
+		left--
+	}
+	return nil
+}
+
+// filling is a piece of which so many bytes are there.
+type filling struct {
+	data []byte
+	got  int
+}
+
+// ask requests the n blocks that follow asked bytes.
+func ask(conn net.Conn, info *metainfo.Info, asked int64, n int) (int64, error) {
+	var b []byte
+	for ; n > 0 && asked < info.TotalLength; n-- {
+		length := min(peerwire.BlockSize, info.TotalLength-asked)
+		b = peerwire.AppendBlock(b, peerwire.Request, uint32(asked/info.PieceLength), uint32(asked%info.PieceLength), uint32(length))
+		asked += length
+	}
+	_, err := conn.Write(b)
+	return asked, err
+}
