@@ -101,7 +101,7 @@ func (b *benchmark) newArena(t *testing.T, l *link, samples []sample) *arena {
 			n.sysctl(t, "ipv4/tcp_wmem", fmt.Sprintf("4096 16384 %d", socketBuffer))
 		}
 	}
-	a.announces = startTracker(t, a.theirs, a.peerAddr).Announces
+	a.announces = startTrackerEvery(t, a.theirs, a.peerAddr, b.interval).Announces
 	return a
 }
 

@@ -45,7 +45,8 @@ type benchmark struct {
 	rtt, mbit   []int
 	loss        []float64
 	torrents    []int
-	until       time.Time // when go test ends the measurement; zero when never
+	interval    time.Duration // of announces
+	until       time.Time     // when go test ends the measurement; zero when never
 }
 
 // scenarios are what can be measured, by name.
@@ -86,7 +87,7 @@ func TestBench(t *testing.T) {
 // The benchmark's own code stays alive: one short download by two contenders.
 func TestBenchWorks(t *testing.T) {
 	need(t, "aria2c", "aria2")
-	b := &benchmark{rounds: 1, size: 32 << 20, seed: "minimal", congestion: "cubic", contenders: contendersOf(t, "lorrent,aria2")}
+	b := &benchmark{rounds: 1, size: 32 << 20, seed: "minimal", congestion: "cubic", interval: time.Minute, contenders: contendersOf(t, "lorrent,aria2")}
 	b.download(t)
 }
 
@@ -96,6 +97,7 @@ func newBenchmark(t *testing.T) *benchmark {
 		rounds: *benchRounds, size: bytesOf(t, *benchSize), piece: bytesOf(t, *benchPiece),
 		seed: *benchSeed, congestion: *benchCongestion, contenders: contendersOf(t, *benchPeers),
 		rtt: numbersOf(t, *benchRTT), mbit: numbersOf(t, *benchMbit), torrents: numbersOf(t, *benchTorrents),
+		interval: time.Minute,
 	}
 	for _, text := range strings.Split(*benchLoss, ",") {
 		percent, err := strconv.ParseFloat(text, 64)

@@ -16,9 +16,16 @@ const trackerPort = "6969"
 // startTracker runs our tracker inside a namespace.
 func startTracker(t *testing.T, n *namespace, addr string) *tracker.Server {
 	t.Helper()
+	return startTrackerEvery(t, n, addr, time.Minute)
+}
+
+// startTrackerEvery starts one that asks to be told so often, and takes many torrents.
+func startTrackerEvery(t *testing.T, n *namespace, addr string, interval time.Duration) *tracker.Server {
+	t.Helper()
+	cfg := tracker.ServerConfig{Addr: net.JoinHostPort(addr, trackerPort), Interval: interval, MinInterval: time.Second, MaxTorrents: 100_000}
 	var s *tracker.Server
 	err := n.do(func() (err error) {
-		s, err = tracker.NewServer(tracker.ServerConfig{Addr: net.JoinHostPort(addr, trackerPort), Interval: time.Minute, MinInterval: time.Second})
+		s, err = tracker.NewServer(cfg)
 		return err
 	})
 	if err != nil {
