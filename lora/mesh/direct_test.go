@@ -1,0 +1,241 @@
+package mesh
+
+import (
+	"testing"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+func TestDirectAlongAWay(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here, far)
+	n.learn(far, third, third)
+	m := ours(1, far, time.Hour)
+	n.enqueue(m)
+	n.pass(time.Second)
+	sent := n.takeSent()
+	if len(sent) != 1 || sent[0].Type != Routed || sent[0].Next != Short(third) {
+		t.Fatalf("on the air: %+v, want the message for the neighbour", sent)
+	}
+	passed := sent[0]
+	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), sent[0].TTL-1
+	n.receive(passed)
+	n.pass(10 * time.Second)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Fatalf("sent %+v though the neighbour passed it on", sent)
+	}
+	n.receive(ackOf(m.ID, far, third))
+	n.wantStates("1 sent 1", "1 relayed 1", "1 delivered 1")
+	n.pass(time.Hour)
+	if sent := n.takeSent(); len(sent) != 0 || n.mesh.Len() != 0 {
+		t.Errorf("after delivery: %+v sent, %d messages held", sent, n.mesh.Len())
+	}
+}
+
+// A neighbour that has passed a message on is asked what became of it, since the
+// last hop of an acknowledgement is repeated by nobody; then it is left in peace for
+// as long as the others may need.
+func TestAskAgain(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here, far)
+	n.learn(far, third, third)
+	m := ours(1, far, time.Hour)
+	n.enqueue(m)
+	n.pass(time.Second)
+	first := n.takeSent()[0]
+	passed := first
+	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), first.TTL-1
+	confirms := ackOf(m.ID, 0, third)
+	confirms.Hop = true
+	n.receive(passed)
+	for range mostAsked {
+		n.pass(90 * time.Second)
+		sent := n.takeSent()
+		if len(sent) == 0 || sent[0].Attempt != first.Attempt || sent[0].Next != first.Next {
+			t.Fatalf("sent %+v, want the same again", sent)
+		}
+		n.receive(confirms)
+	}
+	n.pass(90 * time.Second)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Errorf("asked once more: %+v", sent)
+	}
+	n.receive(ackOf(m.ID, far, third))
+	n.wantStates("1 sent 1", "1 relayed 1", "1 delivered 1")
+}
+
+// What is flooded, nobody repeats: its source does so soon.
+func TestFloodedSoonAgain(t *testing.T) {
+	n := newNode(t, nil)
+	n.enqueue(ours(1, far, time.Hour))
+	n.pass(3 * time.Minute)
+	attempts := make(map[uint8]bool)
+	for _, p := range n.takeSent() {
+		attempts[p.Attempt] = true
+	}
+	if len(attempts) < 2 {
+		t.Errorf("attempts %v within three minutes", attempts)
+	}
+}
+
+// Who has an acknowledgement answers a flood of its message with it, and a source
+// that goes on all the more; it does not pass the message on.
+func TestAckAnswersFlood(t *testing.T) {
+	n := newNode(t, nil)
+	p := theirs(1, far, there)
+	p.Next = Anybody
+	n.receive(p)
+	n.pass(20 * time.Second)
+	ack := ackOf(p.ID, far, third)
+	ack.Next = Anybody
+	n.receive(ack)
+	n.pass(20 * time.Second)
+	n.takeSent()
+	p.Attempt = 1
+	for try := range 2 {
+		n.receive(p)
+		n.pass(20 * time.Second)
+		sent := n.takeSent()
+		if len(sent) == 0 {
+			t.Fatalf("try %d: no answer", try)
+		}
+		for _, s := range sent {
+			if s.Type != Ack || s.ID != p.ID || s.Attempt != 1 {
+				t.Errorf("try %d: sent %+v, want the acknowledgement", try, s)
+			}
+		}
+	}
+}
+
+// A neighbour that does not pass on is asked again, then another one is.
+func TestAlternateNeighbour(t *testing.T) {
+	n := newNode(t, nil)
+	const other = 0x55555555
+	n.learn(third, third, here, far)
+	n.learn(other, other, here, far)
+	n.learn(far, third, third, other)
+	n.enqueue(ours(1, far, time.Hour))
+	n.pass(30 * time.Minute)
+	count := make(map[uint16]int)
+	for _, p := range n.takeSent() {
+		count[p.Next]++
+	}
+	if count[Short(third)] < silentTries || count[Short(other)] < silentTries {
+		t.Errorf("sent to %v, want %d times or more to either", count, silentTries)
+	}
+}
+
+// A neighbour that was heard of late gets more patience than a silent one.
+func TestSilentNeighbour(t *testing.T) {
+	for _, talks := range []bool{false, true} {
+		n := newNode(t, nil)
+		n.learn(third, third, here, far)
+		n.learn(far, third, third)
+		n.pass(quiet + time.Second)
+		n.enqueue(ours(1, far, time.Hour))
+		n.takeSent()
+		for range 12 {
+			n.pass(20 * time.Second)
+			if talks {
+				n.learn(third, third, here, far)
+			}
+		}
+		tries := 0
+		for _, p := range n.sent {
+			if p.Type == Routed && p.Next == Short(third) {
+				tries++
+			}
+		}
+		if short := tries < hopTries-1; short == talks {
+			t.Errorf("talks %v: %d tries", talks, tries)
+		}
+	}
+}
+
+func TestUnknownWayFloods(t *testing.T) {
+	n := newNode(t, nil)
+	n.enqueue(ours(1, far, time.Hour))
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Routed || sent[0].Next != Anybody || sent[0].TTL != unknownHops {
+		t.Errorf("sent %+v, want a flood", sent)
+	}
+}
+
+// A relay passes a message on once for each attempt, and tells who asks again.
+func TestPassOn(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(there, there, here)
+	n.learn(far, far, here)
+	p := theirs(1, far, there)
+	n.receive(p)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Next != Short(far) || sent[0].TTL != p.TTL-1 {
+		t.Fatalf("passed on %+v", sent)
+	}
+	n.receive(p)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || !sent[0].Hop || sent[0].Next != Short(there) {
+		t.Fatalf("asked again: %+v, want a hop acknowledged", sent)
+	}
+	n.receive(ackOf(p.ID, far, far))
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Ack || sent[0].Hop || sent[0].Next != Short(there) {
+		t.Fatalf("passed back %+v, want the acknowledgement", sent)
+	}
+	p.Attempt = 1 // the acknowledgement was lost behind us
+	n.receive(p)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Ack || sent[0].Attempt != 1 {
+		t.Errorf("asked anew: %+v, want the acknowledgement again", sent)
+	}
+	if len(n.delivered) != 0 {
+		t.Errorf("delivered %v, which is for another", n.delivered)
+	}
+}
+
+func TestOneAtATimePerReceiver(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(there, there, here)
+	for seq := range uint32(3) {
+		n.enqueue(ours(seq+1, there, time.Hour))
+	}
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 {
+		t.Fatalf("%d messages under way to one node, want 1", len(sent))
+	}
+	n.receive(ackOf(ours(1, there, 0).ID, there, there))
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].ID.Sequence != 2 {
+		t.Errorf("after the acknowledgement: %+v, want message 2", sent)
+	}
+}
+
+// A message for everyone whose second transmission others made needless is done.
+func TestAbandonedIsDone(t *testing.T) {
+	n := newNode(t, nil)
+	m := ours(1, packet.Broadcast, time.Hour)
+	n.enqueue(m)
+	for len(n.sent) < 2 { // the second one waits for the channel
+		if n.mesh.onAir != nil && len(n.sent) == 1 {
+			n.do(n.mesh.Sent(n.now))
+		}
+		wake, ok := n.mesh.Wake()
+		if !ok {
+			t.Fatal("nothing to come")
+		}
+		n.now = wake
+		n.do(n.mesh.Tick(n.now))
+	}
+	relayed := n.sent[0]
+	relayed.Tx, relayed.TTL = Short(third), relayed.TTL-1
+	n.receive(relayed)
+	if n.cancelled != 1 {
+		t.Fatalf("%d cancelled, want the second one", n.cancelled)
+	}
+	n.do(n.mesh.SendFailed(n.now))
+	n.wantStates("1 sent 1", "1 sent 1")
+	if n.mesh.Len() != 0 {
+		t.Errorf("%d messages held", n.mesh.Len())
+	}
+}

@@ -1,0 +1,184 @@
+package mesh
+
+import (
+	"testing"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+// Who relays: one that has listeners who probably lack the message.
+func TestCoverage(t *testing.T) {
+	p := theirs(1, packet.Broadcast, there)
+	tests := []struct {
+		name  string
+		teach func(*node)
+		want  int
+	}{
+		{"nothing known", func(*node) {}, 1},
+		{"listeners that lack it", func(n *node) { n.learn(third, third, here); n.learn(far, far, here) }, 1},
+		{"listeners that heard it too", func(n *node) { n.learn(third, third, here, there); n.learn(far, far, here, there) }, 0},
+		{"only its source listens", func(n *node) { n.learn(there, there, here) }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+			test.teach(n)
+			n.receive(p)
+			n.pass(20 * time.Second)
+			if sent := n.takeSent(); len(sent) != test.want {
+				t.Errorf("relayed %+v, want %d", sent, test.want)
+			}
+		})
+	}
+	t.Run("enough copies where nothing is known", func(t *testing.T) {
+		n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+		for _, by := range []uint32{there, third, far} {
+			q := p
+			q.Tx = Short(by)
+			n.receive(q)
+		}
+		n.pass(20 * time.Second)
+		if sent := n.takeSent(); len(sent) != 0 {
+			t.Errorf("relayed %+v", sent)
+		}
+	})
+	t.Run("taken back while it waits for the channel", func(t *testing.T) {
+		n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+		n.learn(third, third, here)
+		n.receive(p)
+		for n.mesh.onAir == nil {
+			wake, _ := n.mesh.Wake()
+			n.now = wake
+			n.do(n.mesh.Tick(n.now))
+		}
+		q := p
+		q.Tx = Short(third)
+		n.receive(q)
+		if n.cancelled != 1 {
+			t.Fatalf("%d cancelled, want 1", n.cancelled)
+		}
+		n.do(n.mesh.SendFailed(n.now))
+		n.sent = nil
+		n.pass(time.Minute)
+		if sent := n.takeSent(); len(sent) != 0 {
+			t.Errorf("relayed %+v all the same", sent)
+		}
+	})
+}
+
+func TestBroadcastIsRepeatedUntilRelayed(t *testing.T) {
+	n := newNode(t, nil)
+	n.enqueue(ours(1, packet.Broadcast, time.Hour))
+	n.pass(5 * time.Minute)
+	if sent := n.takeSent(); len(sent) != originTries {
+		t.Errorf("sent %d times, want %d", len(sent), originTries)
+	}
+	n.wantStates("1 sent 1", "1 sent 2", "1 sent 3")
+	n.states = nil
+	n.enqueue(ours(2, packet.Broadcast, time.Hour))
+	n.pass(time.Second)
+	sent := n.takeSent()
+	relay := sent[0]
+	relay.Tx, relay.TTL = Short(third), relay.TTL-1
+	n.receive(relay)
+	n.pass(5 * time.Minute)
+	if again := n.takeSent(); len(sent) != 1 || len(again) != 0 {
+		t.Errorf("sent %d times, and %d times more", len(sent), len(again))
+	}
+	if last := n.states[len(n.states)-1]; !last.Done || last.Attempts != 1 || n.mesh.Len() != 0 {
+		t.Errorf("last state %+v, %d held", last, n.mesh.Len())
+	}
+}
+
+// A neighbour that asks gets what it lacks and no more.
+func TestRepair(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	lacks, has := theirs(1, packet.Broadcast, there), theirs(2, packet.Broadcast, there)
+	lacks.TTL, has.TTL = 0, 0
+	n.receive(lacks)
+	n.receive(has)
+	n.pass(3 * time.Minute)
+	n.takeSent()
+	filter := newFilter(1, 7)
+	filter.add(has.ID)
+	pull := Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: filter}
+	answer := false
+	for _, a := range n.mesh.Receive(pull, -80, 7, n.now) {
+		if tr, ok := a.(Transmit); ok {
+			answer = tr.Answer
+		}
+		n.do([]Action{a})
+	}
+	if !answer {
+		t.Error("the transmission is not said to be an answer")
+	}
+	n.pass(time.Second)
+	sent := n.takeSent()
+	if len(sent) != 1 || sent[0].Type != Bundle || len(sent[0].Inner) != 1 || sent[0].Inner[0].ID != lacks.ID || !sent[0].Inner[0].Repair {
+		t.Errorf("sent %+v, want message %v", sent, lacks.ID)
+	}
+}
+
+// A filter that finds a message by mistake costs the repair of one pull only: the
+// next one has another salt.
+func TestRepairAfterMistake(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	lacks := theirs(1, packet.Broadcast, there)
+	lacks.TTL = 0
+	n.receive(lacks)
+	n.pass(2 * time.Minute)
+	n.takeSent()
+	pull := Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: newFilter(1, 7)}
+	pull.Have.add(lacks.ID) // as if by mistake
+	n.receive(pull)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Fatalf("sent %+v to who has it", sent)
+	}
+	pull.Have = newFilter(1, 8)
+	n.receive(pull)
+	n.pass(time.Second)
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Bundle || sent[0].Inner[0].ID != lacks.ID {
+		t.Errorf("sent %+v, want message %v", sent, lacks.ID)
+	}
+}
+
+// Whatever comes with fresh ids and addresses, tables stay bounded, and the
+// flood of one source does not push out what others sent.
+func TestFlooderIsBounded(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(far, far, here)
+	honest := theirs(1, packet.Broadcast, there)
+	honest.From, honest.ID.Source = far, far
+	n.receive(honest)
+	for i := range uint32(5000) {
+		n.now = n.now.Add(100 * time.Millisecond)
+		n.receive(theirs(i, packet.Broadcast, there))
+		q := theirs(i, here, third)
+		q.From, q.ID.Source = 0x60000000+i, 0x60000000+i
+		n.receive(q)
+		n.do(n.mesh.Stored(q.ID, n.now))
+		q.To, q.ID.Sequence = 0x70000000+i, 1<<20
+		n.receive(q)
+		if i%50 == 0 {
+			n.pass(0)
+		}
+	}
+	m := n.mesh
+	if m.floods.all[m.keyOf(&honest)] == nil {
+		t.Error("an honest message was forgotten")
+	}
+	sizes := map[string][2]int{
+		"jobs": {len(m.jobs), maxJobs}, "floods": {len(m.floods.order), maxFloods}, "forwards": {len(m.forwards.all), maxForwards},
+		"waiting": {len(m.forwards.waiting), maxForwards}, "seen": {len(m.seen.entries), maxSeen}, "nodes": {len(m.Nodes()), maxNodes},
+		"neighbours": {len(m.links.heard), maxNeighbours}, "lists": {len(m.links.lists), maxLists}, "checks": {len(m.floods.checks), maxFloods},
+	}
+	for name, s := range sizes {
+		if s[0] > s[1] {
+			t.Errorf("%d %s held, at most %d", s[0], name, s[1])
+		}
+	}
+}
