@@ -17,9 +17,7 @@ import (
 
 func TestDirectMessage(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		a, b := newStation(t, air, nil), newStation(t, air, nil)
-		introduce(t, a, b)
+		_, a, b := pair(t, ether.Config{Seed: 1})
 		a.run()
 		b.run()
 		sent := a.send(b.node, "hello")
@@ -82,9 +80,7 @@ func TestBroadcast(t *testing.T) {
 // Two stations, a fifth of all packets lost, 200 messages, half each way.
 func TestLossyExchange(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1, Loss: 0.2})
-		a, b := newStation(t, air, nil), newStation(t, air, nil)
-		introduce(t, a, b)
+		_, a, b := pair(t, ether.Config{Seed: 1, Loss: 0.2})
 		a.run()
 		b.run()
 		var toA, toB []string
@@ -264,11 +260,7 @@ func TestDutyLimit(t *testing.T) {
 
 func TestHostilePackets(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		s := newStation(t, air, nil)
-		s.run()
-		p := joinByHand(t, air)
-		p.meets(s)
+		_, s, p := meetByHand(t)
 		good := p.text(s.node, "hello")
 		whole, err := mesh.Encode(&good)
 		if err != nil {

@@ -26,9 +26,7 @@ import (
 // What Send returned is sent by the next process.
 func TestStoredButUnsent(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		a, b := newStation(t, air, nil), newStation(t, air, nil)
-		introduce(t, a, b)
+		air, a, b := pair(t, ether.Config{Seed: 1})
 		sent := a.send(b.node, "before the crash")
 		db, path := crash(t, a.path)
 		again := stationOn(t, db, path, air, nil)
@@ -49,9 +47,7 @@ func TestStoredButUnsent(t *testing.T) {
 // old id, so its receiver knows it.
 func TestSentButUnacknowledged(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		a, b := newStation(t, air, nil), newStation(t, air, nil)
-		introduce(t, a, b)
+		air, a, b := pair(t, ether.Config{Seed: 1})
 		a.run()
 		a.send(b.node, "hello")
 		await(t, time.Minute, "the first attempt", func() bool { return a.states()["sent"] == 1 })
@@ -71,9 +67,7 @@ func TestSentButUnacknowledged(t *testing.T) {
 // Whatever moment the receiver dies at: what it acknowledged is in its inbox.
 func TestAcknowledgedIsStored(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1, Loss: 0.3})
-		a, b := newStation(t, air, nil), newStation(t, air, nil)
-		introduce(t, a, b)
+		_, a, b := pair(t, ether.Config{Seed: 1, Loss: 0.3})
 		a.run()
 		b.run()
 		for i := range 10 {
@@ -92,11 +86,7 @@ func TestAcknowledgedIsStored(t *testing.T) {
 // also when the receiver was restarted in between.
 func TestLostAcknowledgement(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		s := newStation(t, air, nil)
-		s.run()
-		p := joinByHand(t, air)
-		p.meets(s)
+		air, s, p := meetByHand(t)
 		text := p.text(s.node, "hello")
 		say := func(when string) {
 			t.Helper()
@@ -126,11 +116,7 @@ func TestLostAcknowledgement(t *testing.T) {
 // Without a store there is no acknowledgement.
 func TestNoStoreNoAcknowledgement(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		s := newStation(t, air, nil)
-		s.run()
-		p := joinByHand(t, air)
-		p.meets(s)
+		_, s, p := meetByHand(t)
 		s.cfg.Store.Close()
 		text := p.text(s.node, "hello")
 		for range 2 {
@@ -148,9 +134,7 @@ func TestNoStoreNoAcknowledgement(t *testing.T) {
 // The radio fails at any moment; the next Run goes on.
 func TestUnplug(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		a, b := newStation(t, air, nil), newStation(t, air, nil)
-		introduce(t, a, b)
+		_, a, b := pair(t, ether.Config{Seed: 1})
 		b.run()
 		var plugged modem.Modem
 		open := a.open

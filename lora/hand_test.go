@@ -29,6 +29,15 @@ func introduce(t *testing.T, stations ...*station) {
 	}
 }
 
+// pair is two stations that know one another, not running, on an air of their own.
+func pair(t *testing.T, cfg ether.Config) (air *ether.Air, a, b *station) {
+	t.Helper()
+	air = ether.NewAir(cfg)
+	a, b = newStation(t, air, nil), newStation(t, air, nil)
+	introduce(t, a, b)
+	return air, a, b
+}
+
 // standingAt opens the radio of a station at a place.
 func standingAt(air *ether.Air, at ether.Position) func(context.Context) (modem.Modem, func(context.Context), error) {
 	return func(context.Context) (modem.Modem, func(context.Context), error) {
@@ -42,6 +51,18 @@ type hand struct {
 	port  *ether.Port
 	ring  *keyring.Ring
 	count uint32
+}
+
+// meetByHand is a station that runs on an air of its own, and a node that the test
+// plays, and which it knows.
+func meetByHand(t *testing.T) (air *ether.Air, s *station, p *hand) {
+	t.Helper()
+	air = ether.NewAir(ether.Config{Seed: 1})
+	s = newStation(t, air, nil)
+	s.run()
+	p = joinByHand(t, air)
+	p.meets(s)
+	return air, s, p
 }
 
 // joinByHand puts a station on the air that the test plays itself.

@@ -225,9 +225,7 @@ func (b *madBoard) Send(ctx context.Context, p []byte) error {
 // message: none is shown that nobody sent, and what was queued arrives, once.
 func TestBoardAnswersNonsense(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		a, b := newStation(t, air, nil), newStation(t, air, nil)
-		introduce(t, a, b)
+		air, a, b := pair(t, ether.Config{Seed: 1})
 		opened := 0
 		a.open = func(context.Context) (modem.Modem, func(context.Context), error) {
 			opened++

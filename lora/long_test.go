@@ -173,11 +173,7 @@ func (h *hand) hearUntil(wanted func(*mesh.Packet) bool) *mesh.Packet {
 // forged and replayed ones bring nothing.
 func TestSharesByHand(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		s := newStation(t, air, nil)
-		s.run()
-		p := joinByHand(t, air)
-		p.meets(s)
+		air, s, p := meetByHand(t)
 		text := longText(400)
 		all := p.shares(s.node, text, nil) // 4 data shares and 2 of parity
 		if len(all) != 6 {
@@ -253,11 +249,7 @@ func TestSharesByHand(t *testing.T) {
 // A known node may write nonsense: it costs nothing.
 func TestSharesThatDoNotFit(t *testing.T) {
 	virtual(t, func(t *testing.T) {
-		air := ether.NewAir(ether.Config{Seed: 1})
-		s := newStation(t, air, nil)
-		s.run()
-		p := joinByHand(t, air)
-		p.meets(s)
+		_, s, p := meetByHand(t)
 		for _, change := range []func(int, []byte){
 			func(i int, b []byte) { b[len(b)-1] ^= byte(i) },        // another message
 			func(i int, b []byte) { b[0] = 0xff },                   // a length beyond the end
