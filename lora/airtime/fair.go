@@ -13,6 +13,8 @@ const (
 	fairMemory   = 10 * time.Minute // in which airtime is forgotten to 1/e
 	fairLeast    = 4                // origins that the air is shared by, at least
 	fairExcess   = 8                // times what others have had on average
+	fairFirst    = 4                // packets that nobody waits for,
+	fairDirect   = 16               // and of messages to one node: those go along one way, and must not get stuck half way
 	maxAccounts  = 256
 	accountFaded = 10 * time.Millisecond // too little to count an origin as active
 )
@@ -60,7 +62,11 @@ func (f *fairShare) allow(now time.Time, t Transmission, budget time.Duration) t
 	// Nobody waits who has had not many times what others had, nor for the first
 	// few packets, however long they are.
 	others := (total - a.airtime) / (sharers - 1)
-	room := max(share, fairExcess*others, fairLeast*t.Airtime.Seconds()) - t.Airtime.Seconds()
+	first := float64(fairFirst)
+	if t.Class == ClassDirect {
+		first = fairDirect
+	}
+	room := max(share, fairExcess*others, first*t.Airtime.Seconds()) - t.Airtime.Seconds()
 	if a.airtime <= room {
 		return 0
 	}

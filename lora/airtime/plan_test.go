@@ -254,6 +254,30 @@ func TestFairShareWait(t *testing.T) {
 	}
 }
 
+// Messages to one node wait later than those to everyone: a node at the edge writes
+// most of what it sends.
+func TestFairShareOfDirect(t *testing.T) {
+	for class, want := range map[Class]int{ClassChannel: fairFirst, ClassDirect: fairDirect} {
+		p := newPlan(t, 0, settings(869.525, 250_000, 9, 14))
+		p.SetBusy(1)
+		now := start()
+		for origin := range uint32(100) { // too many for a share worth the name
+			p.Record(now, Transmission{Airtime: 20 * time.Millisecond, Class: class, Origin: origin + 10})
+		}
+		packet, sent := Transmission{Airtime: time.Second, Class: class, Origin: 5}, 0
+		for sent < 100 {
+			if wait, err := p.Allow(now, packet); err != nil || wait > 0 {
+				break
+			}
+			p.Record(now, packet)
+			sent++
+		}
+		if sent != want {
+			t.Errorf("%d packets of class %d at once, want %d", sent, class, want)
+		}
+	}
+}
+
 func TestFairShareBounded(t *testing.T) {
 	var f fairShare
 	now := start()
