@@ -54,7 +54,7 @@ func (m *Mesh) beaconTick(now time.Time) {
 	m.planBeacon(now)
 	b.sequence++
 	p := Packet{
-		Type: Beacon, From: m.cfg.NodeID, To: packet.Broadcast, Heard: m.links.beacon(),
+		Type: Beacon, From: m.cfg.NodeID, To: packet.Broadcast, Heard: m.links.beacon(now),
 		ID: packet.ID{Source: m.cfg.NodeID, Epoch: m.cfg.Epoch, Sequence: b.sequence},
 	}
 	if m.wideDue(now) {
@@ -65,8 +65,8 @@ func (m *Mesh) beaconTick(now time.Time) {
 	}
 	m.queue(&job{
 		priority: PriorityBeacon, due: now, sent: func(time.Time) {},
-		prepare: func(time.Time) (Packet, bool) {
-			p.Heard = m.links.beacon()
+		prepare: func(now time.Time) (Packet, bool) {
+			p.Heard = m.links.beacon(now)
 			return p, true
 		},
 	})

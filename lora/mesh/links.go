@@ -13,6 +13,8 @@ const (
 	maxNeighbours = 64   // nodes heard
 	maxLists      = 1024 // nodes whose beacon is known
 	quiet         = 3 * time.Minute
+	suspicion     = 6  // packets that were to be expected of a neighbour before it is taken for gone
+	firstGap      = 24 // packets from one of a new neighbour to the next
 	maxListed     = 70 // nodes in one beacon: what fits into a packet
 )
 
@@ -22,6 +24,7 @@ type linkTable struct {
 	me      uint16
 	floor   float64 // SNR in dB of the weakest signal that is received
 	heard   map[uint16]*neighbour
+	copies  int // heard of all
 	lists   map[uint16]*list
 	out, in map[uint16][]edge // links by sender and by receiver, as of outAt
 	outAt   time.Time
@@ -39,6 +42,12 @@ type neighbour struct {
 	// passes is the share of packets sent to it that it passes on, as of late.
 	passes float64
 	air    load // what it takes of the channel
+	// failed is how many packets in a row it was not heard to pass on.
+	failed int
+	// at is how many copies of all were heard up to its last, and gap how many there
+	// are from one of its own to the next, smoothed.
+	at  int
+	gap float64
 }
 
 // list is whom a node hears, by its latest beacon.
@@ -58,18 +67,21 @@ func (t *linkTable) hear(id uint16, snr float64, now time.Time) (fresh bool) {
 	if id == t.me || id == nobody || id == Anybody {
 		return false
 	}
+	t.copies++
 	n := t.heard[id]
 	margin := min(max(snr-t.floor, 0), 60)
 	if n == nil {
 		if len(t.heard) >= maxNeighbours {
 			t.forgetSilent()
 		}
-		n = &neighbour{margin: margin, passes: 0.9}
+		n = &neighbour{margin: margin, passes: 0.9, at: t.copies, gap: firstGap}
 		t.heard[id] = n
 		fresh = true
 	}
 	n.last = now
 	n.copies++
+	n.gap += (float64(t.copies-n.at) - n.gap) / 8
+	n.at = t.copies
 	n.margin += (margin - n.margin) / 4
 	return fresh
 }
@@ -155,9 +167,12 @@ func (t *linkTable) expire(now time.Time, silence, ignorance time.Duration) (sil
 }
 
 // beacon lists whom this node hears, best first.
-func (t *linkTable) beacon() []Link {
+func (t *linkTable) beacon(now time.Time) []Link {
 	var links []Link
 	for id, n := range t.heard {
+		if t.gone(n, now) {
+			continue
+		}
 		links = append(links, Link{ID: id, Margin: uint8(n.margin)})
 	}
 	slices.SortFunc(links, func(a, b Link) int {
@@ -167,8 +182,8 @@ func (t *linkTable) beacon() []Link {
 }
 
 // known is the table as beacons, this node's own first.
-func (t *linkTable) known(node uint32) []Packet {
-	all := []Packet{{Type: Beacon, From: node, Heard: t.beacon()}}
+func (t *linkTable) known(node uint32, now time.Time) []Packet {
+	all := []Packet{{Type: Beacon, From: node, Heard: t.beacon(now)}}
 	for id, l := range t.lists {
 		p := Packet{Type: Beacon, From: uint32(id), ID: packet.ID{Source: uint32(id), Epoch: l.epoch, Sequence: l.sequence}}
 		for heard, margin := range l.hears {
@@ -243,12 +258,23 @@ func (t *linkTable) silent(id uint16, now time.Time) bool {
 	return n == nil || now.Sub(n.last) > quiet
 }
 
+// gone says whether a neighbour has fallen silent while others talk on: among so
+// many packets there would have been several of its own. Where all are silent, in
+// a calm night, none is missed.
+func (t *linkTable) gone(n *neighbour, now time.Time) bool {
+	return now.Sub(n.last) > quiet && float64(t.copies-n.at) > suspicion*(n.gap+1)
+}
+
 // result notes whether a neighbour passed on what was sent to it.
 func (t *linkTable) result(id uint16, passed bool) {
 	if n := t.heard[id]; n != nil {
 		if passed {
 			n.passes += (1 - n.passes) / 4
+			n.failed = 0
 		} else {
+			if n.failed++; n.failed > 1 {
+				t.out, t.fields = nil, nil // other ways are cheaper now
+			}
 			n.passes -= n.passes / 6
 		}
 	}

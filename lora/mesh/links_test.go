@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"lorrent/lora/packet"
 )
@@ -146,12 +147,61 @@ func TestKnownSurvivesARestart(t *testing.T) {
 	graph := map[uint16][]uint16{1: {2}, 2: {1, 3}, 3: {2, 4}, 4: {3, 5}, 5: {1}}
 	before := chart(1, graph)
 	after := newLinkTable(1, -17.5)
-	after.restore(before.known(1), epoch)
+	after.restore(before.known(1, epoch), epoch)
 	for to := uint16(2); to <= 5; to++ {
 		a, okA := before.way(to, nil, epoch)
 		b, okB := after.way(to, nil, epoch)
 		if a != b || okA != okB {
 			t.Errorf("to %d by %+v, after the restart by %+v", to, a, b)
 		}
+	}
+}
+
+// A neighbour that others outlast is gone: it is not told of, and what can goes
+// another way. Where all are silent, nobody is.
+func TestGoneNeighbour(t *testing.T) {
+	// Both 2 and 3 join 1 to 4; 2 is the first choice.
+	graph := map[uint16][]uint16{1: {2, 3}, 2: {1, 4}, 3: {1, 4}, 4: {2, 3}}
+	want := func(table *linkTable, first uint16, at time.Time, told int) {
+		t.Helper()
+		table.out, table.fields = nil, nil
+		if got, ok := table.way(4, nil, at); !ok || got.first != first || len(table.beacon(at)) != told {
+			t.Errorf("by way of %v, %d told of; want %d and %d", got, len(table.beacon(at)), first, told)
+		}
+	}
+	table := chart(1, graph)
+	later := epoch.Add(time.Hour / 2)
+	want(table, 2, later, 2)
+	for range 2 * suspicion * firstGap {
+		table.hear(3, 12.5, later)
+	}
+	want(table, 3, later, 1)
+	want(table, 2, epoch.Add(quiet), 2)
+	table.hear(2, 12.5, later)
+	want(table, 2, later, 2)
+}
+
+// A few packets in a row that a neighbour does not pass on are enough to try another
+// that is hardly worse, and one that it does pass on brings it back.
+func TestNeighbourThatFails(t *testing.T) {
+	table := chart(1, map[uint16][]uint16{1: {2, 3}, 2: {1, 4}, 3: {1, 4}, 4: {2, 3}})
+	for failures, first := range []uint16{2, 3, 3} {
+		if failures > 0 {
+			table.result(2, false)
+			table.result(2, false)
+		}
+		if got, ok := table.way(4, nil, epoch); !ok || got.first != first {
+			t.Errorf("after %d failures by way of %+v, want %d", 2*failures, got, first)
+		}
+	}
+	for range 8 {
+		table.result(2, true)
+	}
+	table.out, table.fields = nil, nil
+	if got, _ := table.way(4, []uint16{3}, epoch); got.first != 2 {
+		t.Errorf("a neighbour that passes packets on again is avoided: %+v", got)
+	}
+	if n := table.heard[2]; n.failed != 0 {
+		t.Errorf("%d failures in a row after a success", n.failed)
 	}
 }

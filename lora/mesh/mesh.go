@@ -338,7 +338,7 @@ func (m *Mesh) Nodes() []Node { return m.nodes.list() }
 // Known is who hears whom, as beacons, this node's own among them. A host that
 // keeps it from time to time spares a restarted node the floods by which it
 // would otherwise find ways again.
-func (m *Mesh) Known() []Packet { return m.links.known(m.cfg.NodeID) }
+func (m *Mesh) Known() []Packet { return m.links.known(m.cfg.NodeID, m.load.at) }
 
 // Stats returns the counters.
 func (m *Mesh) Stats() Stats { return m.stats }

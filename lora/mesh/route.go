@@ -36,6 +36,9 @@ const (
 	blindCost   = 2.0 // the sender does not hear the receiver pass it on
 	guessedCost = 2.0 // known only from the other direction
 	failedCost  = 1.0 // when the neighbour passed nothing on of late
+	lostCost    = 1.0 // for each packet in a row after the first that the neighbour did not pass on,
+	mostLost    = 6.0 // at most
+	goneCost    = 2.0 // to a neighbour that is gone, as far as can be told from here
 	detour      = 0.5 // by how much a way around may be farther away
 	weakMargin  = 14  // dB
 )
@@ -77,7 +80,7 @@ func (t *linkTable) distances(to uint16, now time.Time) map[uint16]distance {
 		return f.from
 	}
 	if t.out == nil || now.Sub(t.outAt) >= fieldAge {
-		t.outgoing()
+		t.outgoing(now)
 		t.outAt = now
 	}
 	done := make(map[uint16]distance)
@@ -107,7 +110,7 @@ type edge struct {
 }
 
 // outgoing turns the lists of who is heard into links, by sender and by receiver.
-func (t *linkTable) outgoing() {
+func (t *linkTable) outgoing(now time.Time) {
 	t.out, t.in = make(map[uint16][]edge), make(map[uint16][]edge)
 	add := func(from, to uint16, cost float64) {
 		t.out[from] = append(t.out[from], edge{to, cost})
@@ -119,6 +122,12 @@ func (t *linkTable) outgoing() {
 		cost += weak * max(0, 1-float64(margin)/weakMargin)
 		if !t.hears(from, to) {
 			cost += blindCost
+		}
+		if n := t.heard[to]; from == t.me && n != nil {
+			cost += min(lostCost*float64(max(n.failed-1, 0)), mostLost)
+			if t.gone(n, now) {
+				cost += goneCost
+			}
 		}
 		add(from, to, cost)
 		if t.lists[from] == nil && from != t.me { // nothing known but that it is heard
@@ -134,6 +143,9 @@ func (t *linkTable) outgoing() {
 		}
 	}
 	for from, n := range t.heard {
+		if t.gone(n, now) {
+			continue
+		}
 		link(from, t.me, uint8(n.margin))
 	}
 }
