@@ -7,19 +7,16 @@ import (
 	"lorrent/daemon/torrent/piece"
 )
 
-// maxHeld is the longest piece in bytes that is in memory as a whole.
-const maxHeld = 4 << 20
-
 // arrival is a piece on its way from its senders to the disk.
 //
-// Its extents are hashed in their order while it arrives and they are in the
-// processor's cache. It is held in memory until its hash is right, and written
-// then. A piece that is too long for that is written while it arrives, too; what
-// is written of it counts for nothing until the hash of the whole is right.
+// A piece of one extent is hashed when it is complete, and written if it is
+// right. A larger one is written and hashed extent by extent while it arrives:
+// what is still in the processor's cache costs a quarter less, and memory does
+// not depend on the length of pieces. What is written counts for nothing until
+// the hash of the whole piece is right.
 type arrival struct {
 	*piece.Buffer
 
-	held     bool     // until its hash is right
 	complete bool     // nothing more will come
 	waits    bool     // for a disk that refused it
 	before   *arrival // of the same piece, given up when a worker still wrote it
@@ -35,7 +32,7 @@ func (s *session) arrival(p int32) *arrival {
 	a := s.content.pieces[p]
 	if a == nil {
 		a = &arrival{Buffer: s.e.pool.New(int(p), int(s.content.info.PayloadSize(int(p))))}
-		a.written, a.held = make([]bool, a.NumExtents()), a.Size() <= maxHeld
+		a.written = make([]bool, a.NumExtents())
 		a.before = s.content.leaving[p]
 		s.content.pieces[p] = a
 	}
@@ -76,8 +73,8 @@ func (s *session) advance(a *arrival) {
 		s.verify(a)
 		return
 	}
-	ready, size := a.ready(!a.held && s.e.pool.InUse() > s.e.cfg.BufferBytes/2)
-	if len(ready) == 0 {
+	ready, size := a.ready(s.e.pool.InUse() > s.e.cfg.BufferBytes/2)
+	if a.NumExtents() == 1 || len(ready) == 0 {
 		return
 	}
 	c := s.content
@@ -165,43 +162,31 @@ func (s *session) verify(a *arrival) {
 // finish hashes what is left of a complete piece and judges it. It returns the
 // hashes of the blocks if the piece is wrong, or was before.
 func (a *arrival) finish(c *content, extents []int, suspected bool) (right bool, blocks []hashtree.Hash, err error) {
-	if a.held && a.hashed == a.NumExtents() { // the disk refused it last time
-		a.check, a.hashed = nil, 0
-		extents, _ = a.ready(true)
-	}
-	if err = a.put(c, extents); err != nil {
+	whole := a.NumExtents() == 1
+	if whole {
+		a.check = newPieceCheck(c.info, a.Index)
+		a.check.Write(a.Take(0))
+	} else if err = a.put(c, extents); err != nil {
 		return false, nil, err
 	}
 	right, err = a.check.right()
 	if blocks = a.check.leaves; blocks == nil && (!right || suspected) && err == nil {
 		blocks, err = a.leaves(c)
 	}
-	if a.held && right && err == nil {
-		err = a.writeAll(c)
+	if whole && right && err == nil {
+		err = a.write(c, 0)
 	}
 	return right, blocks, err
 }
 
-// writeAll puts a piece that was held in its place with one write.
-func (a *arrival) writeAll(c *content) error {
-	bufs := make([][]byte, a.NumExtents())
-	for i := range bufs {
-		bufs[i] = a.Take(i)
-	}
-	return c.disk.WriteAt(bufs, a.offset(c, 0))
-}
-
-// put hashes the extents whose turn it is, and writes all of them if the piece is
-// not held.
+// put writes extents and hashes those whose turn it is.
 func (a *arrival) put(c *content, extents []int) error {
 	if a.check == nil {
 		a.check = newPieceCheck(c.info, a.Index)
 	}
 	for _, i := range extents {
-		if !a.held {
-			if err := a.write(c, i); err != nil {
-				return err
-			}
+		if err := a.write(c, i); err != nil {
+			return err
 		}
 		if i != a.hashed {
 			continue

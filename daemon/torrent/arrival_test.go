@@ -42,21 +42,18 @@ func TestArrival(t *testing.T) {
 	_, info, data := largeScene(t, largePiece)
 	cases := []struct {
 		name      string
-		held      bool
 		short     bool
 		order     []int   // of the extents' arrival
 		ready     [][]int // after each but the last
 		spoil     int     // a byte, or -1
 		suspected bool
 	}{
-		{"in order", false, false, []int{0, 1, 2, 3}, [][]int{{0}, {1}, {2}}, -1, false},
-		{"behind a gap", false, false, []int{2, 0, 1, 3}, [][]int{nil, {0}, {1, 2}}, -1, false},
-		{"behind a gap, short of memory", false, true, []int{2, 3, 0, 1}, [][]int{{2}, {3}, {0}}, -1, false},
-		{"backwards, short of memory", false, true, []int{3, 2, 1, 0}, [][]int{{3}, {2}, {1}}, -1, true},
-		{"spoilt", false, false, []int{0, 1, 2, 3}, [][]int{{0}, {1}, {2}}, piece.ExtentSize + 5, false},
-		{"spoilt, short of memory", false, true, []int{3, 1, 2, 0}, [][]int{{3}, {1}, {2}}, 3 * piece.ExtentSize, false},
-		{"held", true, false, []int{2, 0, 1, 3}, [][]int{nil, {0}, {1, 2}}, -1, true},
-		{"held and spoilt", true, false, []int{0, 1, 2, 3}, [][]int{{0}, {1}, {2}}, 5, false},
+		{"in order", false, []int{0, 1, 2, 3}, [][]int{{0}, {1}, {2}}, -1, false},
+		{"behind a gap", false, []int{2, 0, 1, 3}, [][]int{nil, {0}, {1, 2}}, -1, false},
+		{"behind a gap, short of memory", true, []int{2, 3, 0, 1}, [][]int{{2}, {3}, {0}}, -1, false},
+		{"backwards, short of memory", true, []int{3, 2, 1, 0}, [][]int{{3}, {2}, {1}}, -1, true},
+		{"spoilt", false, []int{0, 1, 2, 3}, [][]int{{0}, {1}, {2}}, piece.ExtentSize + 5, false},
+		{"spoilt, short of memory", true, []int{3, 1, 2, 0}, [][]int{{3}, {1}, {2}}, 3 * piece.ExtentSize, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -75,7 +72,7 @@ func TestArrival(t *testing.T) {
 				sent[c.spoil] ^= 1
 			}
 			pool, content := piece.NewPool(0), &content{info: info, disk: d}
-			a := &arrival{Buffer: pool.New(0, len(data)), written: make([]bool, 4), held: c.held}
+			a := &arrival{Buffer: pool.New(0, len(data)), written: make([]bool, 4)}
 			for n, extent := range c.order {
 				begin := extent * piece.ExtentSize
 				fillExtent(t, a.Buffer, sent, begin, begin+a.ExtentSize(extent))
@@ -91,12 +88,7 @@ func TestArrival(t *testing.T) {
 				}
 				before := pool.InUse()
 				for _, i := range ready {
-					if a.written[i] {
-						a.Free(i)
-					}
-				}
-				if c.held {
-					continue
+					a.Free(i)
 				}
 				if freed := before - pool.InUse(); freed != size {
 					t.Errorf("%d bytes were ready, %d given back", size, freed)
@@ -110,11 +102,7 @@ func TestArrival(t *testing.T) {
 			if want := hashtree.Leaves(sent); (!right || c.suspected) && !slices.Equal(blocks, want) {
 				t.Errorf("%d block hashes, want %d", len(blocks), len(want))
 			}
-			want := sent
-			if c.held && !right { // never touches the disk
-				want = make([]byte, len(data))
-			}
-			if got, err := os.ReadFile(filepath.Join(dir, "payload")); err != nil || !bytes.Equal(got, want) {
+			if got, err := os.ReadFile(filepath.Join(dir, "payload")); err != nil || !bytes.Equal(got, sent) {
 				t.Errorf("another content is on the disk, %v", err)
 			}
 			a.Release()
