@@ -71,11 +71,15 @@ func (e *Engine) intact(r storage.Torrent) bool {
 func (o *opened) intact() bool { return o.check.None() && o.plan.Complete(o.have) }
 
 // unseen returns the record of a torrent that is complete, as far as is known,
-// and whose files nobody has looked at or is about to.
+// and whose files nobody has looked at or is about to. The record of one that has
+// a session is the session's.
 func (t *torrent) unseen() (r storage.Torrent, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.record, !t.running && !t.finished && !t.looked && t.wantsToRun()
+	if t.running || t.finished || t.looked || !t.wantsToRun() {
+		return storage.Torrent{}, false
+	}
+	return t.record, true
 }
 
 // seen notes that somebody has looked, and reports whether that was of use: a

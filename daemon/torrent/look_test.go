@@ -68,3 +68,31 @@ func TestPeerBeforeTheLook(t *testing.T) {
 		return seeding(st) && err == nil && r.Files[0].ModTime > time.Now().UnixNano()
 	})
 }
+
+// A look that meets a session leaves its record alone.
+func TestLookDuringSessions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNode(t, dir, func(c *Config) { c.parkAfter = time.Millisecond })
+	h := add(t, n, makePayload(t, filepath.Join(dir, "data"), "payload", 16<<10, nil, 50_000))
+	n.waitFor(t, h, "check", seeding)
+	tt, _ := n.find(h)
+	stop, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				tt.unseen()
+			}
+		}
+	}()
+	for range 3 {
+		n.do(t, h, func(*session) {})
+		n.waitFor(t, h, "the end of the session", func(Status) bool { return !n.running(h) })
+	}
+	close(stop)
+	<-over
+}
