@@ -53,7 +53,7 @@ func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
 // queued is the airtime of what waits to be relayed for a source.
 func (m *Mesh) queued(source uint32) (d time.Duration) {
 	for _, j := range m.jobs {
-		if j.flood != nil && !j.flood.own && m.account(j.flood.key.id.Source) == source {
+		if j.relays() && m.account(j.flood.key.id.Source) == source {
 			d += m.cfg.Airtime(j.flood.packet.Size())
 		}
 	}

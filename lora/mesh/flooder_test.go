@@ -31,7 +31,7 @@ func crowded(t *testing.T, change func(*Config)) *node {
 func TestFlooderDelaysNobody(t *testing.T) {
 	n := crowded(t, func(c *Config) {
 		c.Budget = func(tr Transmit, _ time.Time) time.Duration {
-			if tr.Packet.From == there {
+			if tr.Packet.From == there || tr.Packet.Type == Bundle {
 				return time.Hour
 			}
 			return 0

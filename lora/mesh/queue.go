@@ -88,7 +88,7 @@ func (m *Mesh) fill(now time.Time) {
 	for m.onAir == nil && len(waiting) < maxBlocked {
 		var best *job
 		for _, j := range m.jobs {
-			if !j.due.After(now) && (best == nil || j.before(best)) && !slices.Contains(waiting, j) {
+			if !j.due.After(now) && (best == nil || j.before(best)) && !m.behind(waiting, j) {
 				best = j
 			}
 		}
@@ -132,6 +132,18 @@ func (m *Mesh) fill(now time.Time) {
 		m.emit(transmit)
 	}
 }
+
+// behind says whether a job waits for the budget, or for another relay of the same
+// source that does: one that talks without end would fill all places otherwise.
+func (m *Mesh) behind(waiting []*job, j *job) bool {
+	return slices.ContainsFunc(waiting, func(w *job) bool {
+		return w == j || w.relays() && j.relays() && w.priority == j.priority &&
+			m.account(w.flood.key.id.Source) == m.account(j.flood.key.id.Source)
+	})
+}
+
+// relays says whether a job passes on what another node has said.
+func (j *job) relays() bool { return j.flood != nil && !j.flood.own }
 
 // offerToAir says how long a packet has to wait for the budget.
 func (m *Mesh) offerToAir(p Packet, priority Priority, now time.Time) (t Transmit, wait time.Duration) {
