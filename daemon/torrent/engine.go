@@ -212,7 +212,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { e.discover(ctx) })
 	idle := e.wakeAll(ctx)
-	wg.Go(func() { e.lookThrough(ctx, idle) })
+	wg.Go(func() {
+		e.lookThrough(ctx, idle)
+		e.releaseStore(ctx)
+	})
 	err := e.loop(ctx, failed)
 	cancel()
 	for _, l := range e.listeners {
@@ -266,7 +269,6 @@ func (e *Engine) loop(ctx context.Context, failed <-chan error) error {
 			fn()
 		case now := <-minute.C:
 			e.throttle.apply(now)
-			e.releaseStore()
 			minute.Reset(untilNextMinute(now))
 		case <-e.alarms.C():
 			for _, t := range e.alarms.due(time.Now()) {

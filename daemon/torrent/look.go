@@ -12,6 +12,8 @@ const (
 	// which leaves the machine to those who wait for it.
 	lookBurst   = 8
 	lookSpacing = 10 * time.Millisecond
+
+	releaseEvery = time.Minute
 )
 
 // lookThrough looks at the files of torrents that nobody works on and that are
@@ -34,7 +36,6 @@ func (e *Engine) lookThrough(ctx context.Context, all []*torrent) {
 		case <-ctx.Done():
 		}
 	}
-	e.releaseStore()
 }
 
 func (e *Engine) lookAt(t *torrent) {
@@ -94,9 +95,19 @@ func (t *torrent) seen() bool {
 	return true
 }
 
-// releaseStore gives back what reading the database has taken.
-func (e *Engine) releaseStore() {
-	if err := e.cfg.Store.Release(); err != nil {
-		e.log.Warn().Err(err).Msg("release memory of the database")
+// releaseStore gives back what reading the database has taken, now and each
+// releaseEvery. It may wait for a writer, and so the engine's loop is no place for
+// it.
+func (e *Engine) releaseStore(ctx context.Context) {
+	tick := time.NewTicker(releaseEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if err := e.cfg.Store.Release(); err != nil {
+			e.log.Warn().Err(err).Msg("release memory of the database")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
 	}
 }
