@@ -266,7 +266,7 @@ func TestSharesThatDoNotFit(t *testing.T) {
 			for _, share := range shares {
 				p.send(share)
 			}
-			time.Sleep(10 * time.Second)
+			p.hearUntil(func(*mesh.Packet) bool { return len(s.inbox()) > 0 })
 		}
 		await(t, time.Minute, "the good one", func() bool { return len(s.inbox()) == 1 })
 		if got := s.inbox(); got[0] != good {

@@ -7,20 +7,28 @@ import (
 	"lorrent/lora/packet"
 )
 
-func TestDirectAlongAWay(t *testing.T) {
-	n := newNode(t, nil)
+// passedOn is a node that has sent a message to node far, by node third, and heard
+// that one pass it on.
+func passedOn(t *testing.T) (n *node, m Message, sent Packet) {
+	t.Helper()
+	n = newNode(t, nil)
 	n.learn(third, third, here, far)
 	n.learn(far, third, third)
-	m := ours(1, far, time.Hour)
+	m = ours(1, far, time.Hour)
 	n.enqueue(m)
 	n.pass(time.Second)
-	sent := n.takeSent()
-	if len(sent) != 1 || sent[0].Type != Routed || sent[0].Next != Short(third) {
-		t.Fatalf("on the air: %+v, want the message for the neighbour", sent)
+	all := n.takeSent()
+	if len(all) != 1 || all[0].Type != Routed || all[0].Next != Short(third) {
+		t.Fatalf("on the air: %+v, want the message for the neighbour", all)
 	}
-	passed := sent[0]
-	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), sent[0].TTL-1
+	passed := all[0]
+	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), passed.TTL-1
 	n.receive(passed)
+	return n, m, all[0]
+}
+
+func TestDirectAlongAWay(t *testing.T) {
+	n, m, _ := passedOn(t)
 	n.pass(10 * time.Second)
 	if sent := n.takeSent(); len(sent) != 0 {
 		t.Fatalf("sent %+v though the neighbour passed it on", sent)
@@ -37,18 +45,9 @@ func TestDirectAlongAWay(t *testing.T) {
 // last hop of an acknowledgement is repeated by nobody; then it is left in peace for
 // as long as the others may need.
 func TestAskAgain(t *testing.T) {
-	n := newNode(t, nil)
-	n.learn(third, third, here, far)
-	n.learn(far, third, third)
-	m := ours(1, far, time.Hour)
-	n.enqueue(m)
-	n.pass(time.Second)
-	first := n.takeSent()[0]
-	passed := first
-	passed.Tx, passed.Next, passed.TTL = Short(third), Short(far), first.TTL-1
+	n, m, first := passedOn(t)
 	confirms := ackOf(m.ID, 0, third)
 	confirms.Hop = true
-	n.receive(passed)
 	for range mostAsked {
 		n.pass(90 * time.Second)
 		sent := n.takeSent()
