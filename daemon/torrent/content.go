@@ -61,9 +61,16 @@ func (s *session) open() {
 	}
 	if s.looking { // as all torrents do when the engine starts: a few at a time
 		s.submit(s.e.disk, work)
-	} else {
-		s.spawn(work)
+		return
 	}
+	ctx := s.net
+	s.spawn(func() func() {
+		if !s.e.openings.acquire(ctx.Done()) {
+			return func() { s.opened(opened{}, ctx.Err()) }
+		}
+		defer s.e.openings.release()
+		return work()
+	})
 }
 
 func (e *Engine) open(hash metainfo.Hash, dir string, checkAll bool) (o opened, err error) {
@@ -140,6 +147,11 @@ func (s *session) opened(o opened, err error) {
 		s.fail(err)
 		return
 	}
+	if !o.check.None() && !s.inTurn() {
+		o.disk.Close()
+		s.awaitTurn(o.full)
+		return
+	}
 	s.content = &content{info: o.info, disk: o.disk, plan: o.plan, pieces: make(map[int32]*arrival), leaving: make(map[int32]*arrival), trees: newTrees(o.info), rechecked: o.full}
 	s.resume.load(o.resume)
 	s.startCheck(o.have, o.check)
@@ -147,6 +159,7 @@ func (s *session) opened(o opened, err error) {
 
 // unload forgets the content.
 func (s *session) unload() {
+	s.giveTurn()
 	s.seeking.fetch, s.seeking.layers = nil, nil
 	s.countHeld()
 	if s.phase == fetching {

@@ -70,7 +70,9 @@ type Engine struct {
 	dials     semaphore
 	fallbacks semaphore // dials over uTP after TCP has failed
 	announces semaphore
-	peers     counter // connections in all
+	openings  semaphore
+	checks    semaphore // turns of those that are hashed
+	peers     counter   // connections in all
 	discovery discovery
 	external  external.Votes
 
@@ -104,6 +106,8 @@ func New(cfg Config) (*Engine, error) {
 		dials:     newSemaphore(maxHalfOpen),
 		fallbacks: newSemaphore(maxHalfOpen),
 		announces: newSemaphore(maxAnnounces),
+		openings:  newSemaphore(maxOpening),
+		checks:    newSemaphore(maxChecking),
 		alarms:    newAlarms(),
 		commands:  make(chan func()),
 		torrents:  make(map[metainfo.Hash]*torrent),

@@ -43,6 +43,7 @@ func (s *session) settle() {
 		}
 		s.begin()
 	}
+	s.afterTurn()
 	s.publish()
 }
 
@@ -52,7 +53,7 @@ func (s *session) finished() bool {
 		s.busyAt = time.Now()
 		return false
 	}
-	if s.phase == resting {
+	if s.phase == resting && !(s.lingers && s.wanted()) {
 		return true
 	}
 	if !s.complete() || s.resume.dirty() {

@@ -695,18 +695,15 @@ func TestPanicIsContained(t *testing.T) {
 // refusing its peers for ever.
 func TestSeedWhoseFilesVanish(t *testing.T) {
 	t.Parallel()
-	http, _ := startTracker(t)
-	seedDir := t.TempDir()
-	torrent := makePayload(t, filepath.Join(seedDir, "data"), "payload", 64<<10, http, 1<<20)
-	seed := startNode(t, seedDir, nil)
-	h := add(t, seed, torrent)
-	seed.waitFor(t, h, "seed finds its data", seeding)
-	if err := os.Truncate(filepath.Join(seed.dir, "payload"), 1000); err != nil {
+	s := newScene(t, nil)
+	s.completes(t)
+	p := s.dial(t)
+	unchoked(t, p) // from here on, nobody looks at the files before they are read
+	if err := os.Truncate(filepath.Join(s.dir, "payload"), 1000); err != nil {
 		t.Fatal(err)
 	}
-	leech := startNode(t, t.TempDir(), nil)
-	add(t, leech, torrent)
-	st := seed.waitFor(t, h, "seed says what is wrong", func(s Status) bool { return s.State == Failed })
+	p.Say(peerwire.AppendBlock(nil, peerwire.Request, 1, 0, peerwire.BlockSize))
+	st := s.waitFor(t, s.h, "seed says what is wrong", failed)
 	if !strings.Contains(st.Error, "cannot read") || !strings.Contains(st.Error, "payload") {
 		t.Errorf("error %q", st.Error)
 	}

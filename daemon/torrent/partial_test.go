@@ -187,7 +187,14 @@ func TestTrackersHearOfAPartialSeed(t *testing.T) {
 		})
 	}
 	again := func() {
-		n.do(t, st.InfoHash, func(s *session) { s.announceTick(time.Now().Add(time.Hour)) })
+		t.Helper()
+		n.eventually(t, "the next announce", func() (begun bool) {
+			n.do(t, st.InfoHash, func(s *session) {
+				s.announceTick(time.Now().Add(time.Hour)) // not while its files are opened
+				begun = s.tell.busy
+			})
+			return begun
+		})
 	}
 	hears("started")
 	n.waitFor(t, st.InfoHash, "what is wanted", seeding)

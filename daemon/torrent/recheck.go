@@ -9,6 +9,9 @@ import (
 	"lorrent/daemon/torrent/bitfield"
 )
 
+// checkBatch is the payload of one job at least.
+const checkBatch = 512 << 10
+
 // recheck hashes pieces that are on disk, a few at a time.
 type recheck struct {
 	have   *bitfield.Bitfield // believed, and found right
@@ -37,15 +40,14 @@ func (s *session) startCheck(have, todo *bitfield.Bitfield) {
 func (s *session) hashMore() {
 	c, content := s.check, s.content
 	for c.flying < s.e.disk.n && !s.draining {
-		p := c.todo.Next(c.next)
-		if p < 0 {
+		pieces := c.batch(content.info.PayloadSize)
+		if pieces == nil {
 			break
 		}
-		c.next = p + 1
 		c.flying++
 		s.submit(s.e.disk, func() func() {
-			ok, err := content.pieceOnDisk(p)
-			return func() { s.hashed(p, ok, err) }
+			right, err := content.piecesOnDisk(pieces)
+			return func() { s.hashed(pieces, right, err) }
 		})
 	}
 	if c.flying == 0 && !s.draining {
@@ -53,6 +55,35 @@ func (s *session) hashMore() {
 		s.resume.wrote(c.bytes, time.Now()) // worth a checkpoint soon
 		s.checked(c.have)
 	}
+}
+
+// batch takes the next pieces that are to be hashed: one, or as many small ones
+// as are worth a worker's while.
+func (c *recheck) batch(size func(int) int64) (pieces []int) {
+	var bytes int64
+	for bytes < checkBatch {
+		p := c.todo.Next(c.next)
+		if p < 0 {
+			break
+		}
+		c.next = p + 1
+		pieces, bytes = append(pieces, p), bytes+size(p)
+	}
+	return pieces
+}
+
+// piecesOnDisk returns those of pieces that are there and right.
+func (c *content) piecesOnDisk(pieces []int) (right []int, err error) {
+	for _, p := range pieces {
+		ok, err := c.pieceOnDisk(p)
+		if err != nil {
+			return right, err
+		}
+		if ok {
+			right = append(right, p)
+		}
+	}
+	return right, nil
 }
 
 // pieceOnDisk hashes one piece. Files that are missing or short mean that it
@@ -85,11 +116,13 @@ func (c *content) hashPiece(p int) (*pieceCheck, error) {
 	return check, nil
 }
 
-func (s *session) hashed(p int, ok bool, err error) {
+func (s *session) hashed(pieces, right []int, err error) {
 	c := s.check
 	c.flying--
-	c.bytes += s.content.info.PayloadSize(p)
-	if ok {
+	for _, p := range pieces {
+		c.bytes += s.content.info.PayloadSize(p)
+	}
+	for _, p := range right {
 		c.have.Set(p)
 	}
 	if err != nil && !s.draining {

@@ -58,6 +58,8 @@ type session struct {
 	checkAll    bool // the next opening hashes everything
 	hashAll     bool // this opening does
 	unallocated bool // files are wanted that may not be there yet
+	turn        bool // to be hashed: see turn.go
+	lingers     bool // at rest since its turn, and not parked at once: a stop says goodbye to trackers
 	looking     bool // this opening only looks whether everything is there still
 	seeking     seeking
 	content     *content // nil until there is a use for it
