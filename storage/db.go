@@ -122,8 +122,9 @@ func openBolt(path string, readOnly bool) (db *bolt.DB, err error) {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{
 			Timeout:  lockTimeout,
 			ReadOnly: readOnly,
-			// The free list is found by a scan at start instead of being
-			// rewritten by every commit; the map finds a free page at once.
+			// The free list is not rewritten by every commit: Close leaves
+			// one, and after a crash it is found by a scan. The map finds a
+			// free page at once.
 			FreelistType:   bolt.FreelistMapType,
 			NoFreelistSync: true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
@@ -145,9 +146,11 @@ func openBolt(path string, readOnly bool) (db *bolt.DB, err error) {
 }
 
 // Close marks the database as closed in good order, as the last thing written,
-// and closes it. Calls that come later fail.
+// and closes it. Calls that come later fail. The list of free pages goes along, so
+// that the next Open need not walk all of them a second time, in the map.
 func (db *DB) Close() error {
 	err := db.update(func(tx *bolt.Tx) error {
+		db.bolt.NoFreelistSync = false // the writer's lock is ours
 		return tx.Bucket(bucketMeta).Delete(keyRunning)
 	})
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {

@@ -40,19 +40,31 @@ func probePages(path string, fileSize int64, tx *bolt.Tx, pageSize int64) error 
 	}
 	defer file.Close()
 	p := prober{file: file, pageSize: pageSize, seen: make([]bool, tx.Size()/pageSize)}
-	return p.page(uint64(tx.Cursor().Bucket().Root()), nil, nil, 0)
+	if err := p.page(uint64(tx.Cursor().Bucket().Root()), nil, nil, 0); err != nil {
+		return err
+	}
+	return p.freeList(uint64(tx.ID()))
 }
 
 // The layout of bbolt's pages, file format 2, in the byte order of the machine.
 // Page: id 8, flags 2, count 2, overflow pages 4, then an element per entry.
 // Branch element: position 4, key size 4, page 8. Leaf element: flags 4,
-// position 4, key size 4, value size 4. Positions count from the element.
+// position 4, key size 4, value size 4. Positions count from the element. Free
+// list: after the header a page number of 8 for each entry; with count 0xFFFF, the
+// first is the number of those that follow. Meta page: page of the free list at
+// 48, all ones when there is none; the transaction's number says which of the two
+// it is in.
 const (
 	pageHeader  = 16
 	pageElement = 16
 	branchPage  = 1
 	leafPage    = 2
+	freePage    = 16
 	bucketEntry = 1 // flag of a leaf element whose value is a bucket
+
+	metaFreeList = 48
+	noFreeList   = 1<<64 - 1
+	manyFree     = 0xFFFF
 
 	// Bucket: root page 8, sequence 8. Root page 0: its page follows right there.
 	bucketHeader = 16
@@ -64,7 +76,8 @@ const (
 type prober struct {
 	file     *os.File
 	pageSize int64
-	seen     []bool // by page number
+	seen     []bool   // by page number
+	spare    [][]byte // of a page each
 }
 
 // page checks a page and all below it. Its keys must lie in [low, high); nil
@@ -72,6 +85,17 @@ type prober struct {
 func (p *prober) page(id uint64, low, high []byte, depth int) error {
 	run, err := p.claim(id)
 	if err != nil {
+		return err
+	}
+	switch {
+	case run.flags != branchPage && run.flags != leafPage:
+		return run.damaged("type %#x", run.flags)
+	case run.flags == branchPage && run.count == 0:
+		return run.damaged("a branch without entries")
+	}
+	whole := run.head
+	defer func() { p.spare = append(p.spare, whole) }() // no key in it is used any more
+	if err := run.extend(int64(pageHeader + pageElement*run.count)); err != nil {
 		return err
 	}
 	last := low
@@ -125,7 +149,7 @@ type pageRun struct {
 
 // claim reads a page, which must be inside the file and not in use elsewhere.
 func (p *prober) claim(id uint64) (*pageRun, error) {
-	r := &pageRun{file: p.file, id: id, size: p.pageSize, head: make([]byte, p.pageSize)}
+	r := &pageRun{file: p.file, id: id, size: p.pageSize, head: p.buffer()}
 	if id < 2 || id >= uint64(len(p.seen)) {
 		return nil, r.damaged("outside of the file")
 	}
@@ -139,10 +163,6 @@ func (p *prober) claim(id uint64) (*pageRun, error) {
 	switch {
 	case order.Uint64(r.head) != id:
 		return nil, r.damaged("it says it is page %d", order.Uint64(r.head))
-	case r.flags != branchPage && r.flags != leafPage:
-		return nil, r.damaged("type %#x", r.flags)
-	case r.flags == branchPage && r.count == 0:
-		return nil, r.damaged("a branch without entries")
 	case id+overflow >= uint64(len(p.seen)):
 		return nil, r.damaged("%d overflow pages", overflow)
 	}
@@ -153,12 +173,62 @@ func (p *prober) claim(id uint64) (*pageRun, error) {
 		p.seen[i] = true
 	}
 	r.size += int64(overflow) * p.pageSize
-	return r, r.readElements()
+	return r, nil
 }
 
-// readElements extends head where the elements do not end in the first page.
-func (r *pageRun) readElements() error {
-	need := int64(pageHeader + pageElement*r.count)
+// buffer is memory for a page. There are thousands of them, one at a time for
+// each level.
+func (p *prober) buffer() []byte {
+	n := len(p.spare) - 1
+	if n < 0 {
+		return make([]byte, p.pageSize)
+	}
+	b := p.spare[n]
+	p.spare = p.spare[:n]
+	return b
+}
+
+// freeList checks the list of free pages that the transaction has, if it has one:
+// none of them may be in use.
+func (p *prober) freeList(tx uint64) error {
+	order := binary.NativeEndian
+	var field [8]byte
+	if _, err := p.file.ReadAt(field[:], int64(tx%2)*p.pageSize+metaFreeList); err != nil {
+		return err
+	}
+	id := order.Uint64(field[:])
+	if id == noFreeList {
+		return nil
+	}
+	run, err := p.claim(id)
+	if err != nil {
+		return err
+	}
+	if run.flags != freePage {
+		return run.damaged("type %#x, and not a free list", run.flags)
+	}
+	at, count := int64(pageHeader), uint64(run.count)
+	if count == manyFree {
+		at, count = at+8, order.Uint64(run.head[at:])
+	}
+	if count > uint64(run.size-at)/8 {
+		return run.damaged("%d free pages in %d bytes", count, run.size)
+	}
+	if err := run.extend(at + 8*int64(count)); err != nil {
+		return err
+	}
+	for list := run.head[at : at+8*int64(count)]; len(list) > 0; list = list[8:] {
+		free := order.Uint64(list)
+		if free < 2 || free >= uint64(len(p.seen)) || p.seen[free] {
+			return run.damaged("page %d is not free", free)
+		}
+		p.seen[free] = true
+	}
+	return nil
+}
+
+// extend makes head so long, where what is wanted does not end in the first page.
+func (r *pageRun) extend(need int64) error {
 	if need > r.size {
 		return r.damaged("%d entries in %d bytes", r.count, r.size)
 	}
