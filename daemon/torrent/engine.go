@@ -169,7 +169,8 @@ func newIdentity() (id [20]byte, key uint32) {
 	return id, uint32(k[0])<<24 | uint32(k[1])<<16 | uint32(k[2])<<8 | uint32(k[3])
 }
 
-// load reads the records of all torrents, and nothing else of them.
+// load reads the records of all torrents, and nothing else of them. Their pages
+// are given back at once.
 func (e *Engine) load() error {
 	records, broken := e.cfg.Store.Torrents()
 	for _, err := range broken {
@@ -178,6 +179,7 @@ func (e *Engine) load() error {
 	for _, r := range records {
 		e.enlist(newTorrent(e, r))
 	}
+	e.releaseRead()
 	return nil
 }
 

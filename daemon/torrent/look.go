@@ -12,6 +12,8 @@ const (
 	// which leaves the machine to those who wait for it.
 	lookBurst   = 8
 	lookSpacing = 10 * time.Millisecond
+	// lookLot is after how many looks the pages they have read are given back.
+	lookLot = 2 * lookBurst
 
 	releaseEvery = time.Minute
 )
@@ -25,12 +27,16 @@ const (
 func (e *Engine) lookThrough(ctx context.Context, all []*torrent) {
 	tick := time.NewTicker(lookSpacing)
 	defer tick.Stop()
-	for len(all) > 0 && ctx.Err() == nil {
+	for seen := 0; len(all) > 0 && ctx.Err() == nil; {
 		n := min(lookBurst, len(all))
 		for _, t := range all[:n] {
 			e.lookAt(t)
 		}
 		all = all[n:]
+		if seen += n; seen >= lookLot {
+			seen = 0
+			e.releaseRead()
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -102,12 +108,18 @@ func (e *Engine) releaseStore(ctx context.Context) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if err := e.cfg.Store.Release(); err != nil {
-			e.log.Warn().Err(err).Msg("release memory of the database")
-		}
+		e.releaseRead()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 		}
+	}
+}
+
+// releaseRead gives back the pages of the database that were read. Failing costs
+// memory and nothing else.
+func (e *Engine) releaseRead() {
+	if err := e.cfg.Store.Release(); err != nil {
+		e.log.Warn().Err(err).Msg("release memory of the database")
 	}
 }
