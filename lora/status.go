@@ -96,6 +96,10 @@ func (b *Bridge) Messages(q storage.MessageQuery) ([]storage.Message, error) {
 	return b.cfg.Store.Messages(q)
 }
 
+// Message returns a stored message by its ID, storage.ErrNotFound when there is
+// none.
+func (b *Bridge) Message(id string) (storage.Message, error) { return b.cfg.Store.Message(id) }
+
 // fail logs what went wrong with the store and shows it in Status; the radio
 // goes on.
 func (b *Bridge) fail(err error) {

@@ -192,6 +192,38 @@ func (db *DB) HasMessage(id string) bool {
 	return found
 }
 
+// Message returns the message of an ID, the newest when several senders gave it to
+// one. Only it is read, whatever the number of messages. The error is ErrNotFound
+// when there is none.
+func (db *DB) Message(id string) (m Message, err error) {
+	if len(id) == 0 || len(id) > maxMessageID {
+		return Message{}, fmt.Errorf("read message: ID of %d bytes: %w", len(id), ErrNotFound)
+	}
+	err = db.view(func(tx *bolt.Tx) error {
+		var newest []byte
+		prefix := idKey(id, 0)[:1+len(id)]
+		c := tx.Bucket(bucketMessageIDs).Cursor()
+		for key, seq := c.Seek(prefix); hasPrefix(key, prefix); key, seq = c.Next() {
+			if len(seq) != 8 {
+				return fmt.Errorf("%w: its sequence number has %d bytes", ErrCorrupt, len(seq))
+			}
+			if bytes.Compare(seq, newest) > 0 {
+				newest = seq
+			}
+		}
+		if newest == nil {
+			return ErrNotFound
+		}
+		var err error
+		m, err = getMessage(tx, newest)
+		return err
+	})
+	if err != nil {
+		return Message{}, fmt.Errorf("read message %s: %w", id, err)
+	}
+	return m, nil
+}
+
 func getMessage(tx *bolt.Tx, key []byte) (m Message, err error) {
 	value := tx.Bucket(bucketMessages).Get(key)
 	if value == nil {

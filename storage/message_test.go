@@ -87,6 +87,31 @@ func TestDuplicatesAreRefusedForever(t *testing.T) {
 	}
 }
 
+// A message is found by its ID without a look at any other.
+func TestMessageByID(t *testing.T) {
+	db := openTest(t)
+	same := incoming(1, 5, us).ID
+	add(t, db, incoming(1, 5, us), Message{ID: same, From: 4, Text: "newest"}, incoming(2, 5, us), outgoing(3, 7))
+	for _, seq := range []uint64{1, 4} { // damaged ones that are not asked for
+		err := db.bolt.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMessages).Put(seqKey(seq), []byte("{")) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		id   string
+		want uint64
+		err  error
+	}{
+		{same, 2, nil}, {incoming(2, 5, us).ID, 3, nil}, {outgoing(3, 7).ID, 0, ErrCorrupt},
+		{"", 0, ErrNotFound}, {same[:8], 0, ErrNotFound}, {same + "0", 0, ErrNotFound}, {strings.Repeat("x", 300), 0, ErrNotFound},
+	} {
+		if m, err := db.Message(c.id); m.Seq != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%q: %+v, %v", c.id, m, err)
+		}
+	}
+}
+
 func TestOutboxFollowsTheState(t *testing.T) {
 	db := openTest(t)
 	add(t, db, outgoing(1, 7), incoming(1, 7, us), outgoing(2, 7), outgoing(3, 8),

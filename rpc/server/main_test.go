@@ -173,6 +173,14 @@ func (f *fakeLoRa) Messages(q storage.MessageQuery) ([]storage.Message, error) {
 	}
 	return page[max(0, len(page)-q.Limit):], f.err
 }
+func (f *fakeLoRa) Message(id string) (storage.Message, error) {
+	for _, m := range f.messages {
+		if m.ID == id {
+			return m, f.err
+		}
+	}
+	return storage.Message{}, fmt.Errorf("read message: %w", storage.ErrNotFound)
+}
 func (f *fakeLoRa) Status() lora.Status { return f.status }
 func (f *fakeLoRa) Nodes() []lora.Node  { return f.nodes }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"lorrent/lora"
@@ -17,6 +18,7 @@ type LoRa interface {
 	ChannelName(id string) string
 	Chat
 	Messages(q storage.MessageQuery) ([]storage.Message, error)
+	Message(id string) (storage.Message, error)
 	Status() lora.Status
 	Nodes() []lora.Node
 }
@@ -107,28 +109,19 @@ func (s *MessageService) messageQuery(args *rpc.MessageListArgs) (storage.Messag
 }
 
 // Get returns one message.
-func (s *MessageService) Get(r *http.Request, args *rpc.MessageArgs, reply *rpc.MessageReply) error {
+func (s *MessageService) Get(_ *http.Request, args *rpc.MessageArgs, reply *rpc.MessageReply) error {
 	if args.ID == "" {
 		return failure(rpc.CodeInvalidParams, "id: missing")
 	}
-	// Newest first: a message that is asked for is mostly a recent one.
-	for q := (storage.MessageQuery{Limit: maxMessages}); r.Context().Err() == nil; {
-		page, err := s.lora.Messages(q)
-		if err != nil {
-			return err
-		}
-		for _, m := range page {
-			if m.ID == args.ID {
-				reply.Message = s.toMessage(m)
-				return nil
-			}
-		}
-		if len(page) < q.Limit {
-			return failure(rpc.CodeNotFound, "id: no message %q", clip(args.ID, 50))
-		}
-		q.BeforeSeq = page[0].Seq
+	m, err := s.lora.Message(args.ID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return failure(rpc.CodeNotFound, "id: no message %q", clip(args.ID, 50))
+	case err != nil:
+		return err
 	}
-	return r.Context().Err()
+	reply.Message = s.toMessage(m)
+	return nil
 }
 
 // packets is how many a message takes when none is lost: to a channel parity goes

@@ -97,9 +97,9 @@ func TestMessageGet(t *testing.T) {
 	wantError(t, err, rpc.CodeNotFound, `no message "nope"`)
 	_, err = c.MessageGet(ctx, rpc.MessageArgs{})
 	wantError(t, err, rpc.CodeInvalidParams, "id: missing")
-	f.lora.messages = f.lora.messages[:1000] // ends with a full page
-	_, err = c.MessageGet(ctx, rpc.MessageArgs{ID: "nope"})
-	wantError(t, err, rpc.CodeNotFound, "nope")
+	if len(f.lora.queries) > 0 {
+		t.Errorf("the history was read: %+v", f.lora.queries)
+	}
 }
 
 func TestLoRa(t *testing.T) {
