@@ -80,6 +80,27 @@ func TestBlameIsBounded(t *testing.T) {
 	}
 }
 
+// Whoever has many addresses cannot fill our memory: the oldest bans end.
+func TestBansAreBounded(t *testing.T) {
+	w := newSwarm()
+	at := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 6881)
+	}
+	const all = 3*maxBanned + 1
+	for i := range all {
+		w.ban(at(i))
+		w.ban(at(i)) // counts once
+	}
+	if len(w.banned) != maxBanned || len(w.bans) != maxBanned || cap(w.bans) > 4*maxBanned {
+		t.Errorf("%d banned, %d in the list of %d", len(w.banned), len(w.bans), cap(w.bans))
+	}
+	for i, want := range map[int]bool{0: false, all - maxBanned - 1: false, all - maxBanned: true, all - 1: true} {
+		if w.isBanned(at(i)) != want {
+			t.Errorf("number %d is banned: %v", i, !want)
+		}
+	}
+}
+
 // A second wrong block of a peer is no second ban, and its other ports are
 // banned with it, but on the loopback address.
 func TestBannedOnce(t *testing.T) {

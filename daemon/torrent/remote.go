@@ -219,7 +219,7 @@ func (s *session) ban(addr netip.AddrPort, reason string) {
 	}
 	s.e.cfg.Events.Publish(event.PeerBanned{InfoHash: s.t.hash.String(), Address: addr.String(), Reason: reason})
 	s.log.Warn().Stringer("peer", addr).Str("reason", reason).Msg("peer banned")
-	s.swarm.banned[banKey(addr)] = true
+	s.swarm.ban(addr)
 	for _, r := range s.swarm.peers {
 		if s.swarm.isBanned(r.addr) {
 			if c := s.swarm.candidates[r.listen]; c != nil {

@@ -15,6 +15,7 @@ const (
 	maxFailures   = 5 // dials in a row before a candidate is forgotten
 	dialsPerTick  = 30
 	maxWaiting    = 16 // connections that wait for the content
+	maxBanned     = 2000
 	turnoverEvery = 5 * time.Minute
 )
 
@@ -22,6 +23,7 @@ const (
 type swarm struct {
 	candidates map[netip.AddrPort]*candidate
 	banned     map[netip.AddrPort]bool // by banKey
+	bans       []netip.AddrPort        // the keys of banned, oldest first
 	peers      map[int32]*remote
 	addrs      map[int32]netip.AddrPort // of peers now and before, to know who sent a bad piece
 	nextID     int32
@@ -63,6 +65,20 @@ func banKey(addr netip.AddrPort) netip.AddrPort {
 }
 
 func (w *swarm) isBanned(addr netip.AddrPort) bool { return w.banned[banKey(addr)] }
+
+// ban keeps an address out, and lets the oldest of too many in again.
+func (w *swarm) ban(addr netip.AddrPort) {
+	key := banKey(addr)
+	if w.banned[key] {
+		return
+	}
+	if len(w.bans) >= maxBanned {
+		delete(w.banned, w.bans[0])
+		w.bans = w.bans[1:]
+	}
+	w.banned[key] = true
+	w.bans = append(w.bans, key)
+}
 
 func newSwarm() swarm {
 	return swarm{
