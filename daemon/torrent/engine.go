@@ -220,7 +220,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	idle := e.wakeAll(ctx)
 	wg.Go(func() {
 		e.lookThrough(ctx, idle)
-		e.releaseStore(ctx)
+		e.releaseIdle(ctx)
 	})
 	err := e.loop(ctx, failed)
 	cancel()

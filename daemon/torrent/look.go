@@ -101,14 +101,15 @@ func (t *torrent) seen() bool {
 	return true
 }
 
-// releaseStore gives back what reading the database has taken, now and each
-// releaseEvery. It may wait for a writer, and so the engine's loop is no place for
-// it.
-func (e *Engine) releaseStore(ctx context.Context) {
+// releaseIdle gives back what reading the database has taken, and the memory of
+// pieces that nothing came for, now and each releaseEvery. It may wait for a writer,
+// and so the engine's loop is no place for it.
+func (e *Engine) releaseIdle(ctx context.Context) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		e.releaseRead()
+		e.pool.Trim()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

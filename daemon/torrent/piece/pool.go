@@ -1,12 +1,16 @@
 package piece
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Pool keeps the memory of finished pieces for the next ones. The zero value
 // keeps nothing; see NewPool.
 type Pool struct {
 	mu    sync.Mutex
-	free  map[int][][]byte // by length
+	free  map[int][][]byte // by length, the last one in is the first out
+	low   map[int]int      // by length: how many lay in free all the time since the last Trim
 	kept  int64            // bytes in free
 	keep  int64            // at most
 	inUse int64
@@ -14,7 +18,7 @@ type Pool struct {
 
 // NewPool returns a pool that keeps at most keep bytes of idle memory.
 func NewPool(keep int64) *Pool {
-	return &Pool{free: make(map[int][][]byte), keep: keep}
+	return &Pool{free: make(map[int][][]byte), low: make(map[int]int), keep: keep}
 }
 
 // New returns an empty buffer for a piece of size bytes.
@@ -41,7 +45,9 @@ func (p *Pool) take(size int) []byte {
 	p.inUse += int64(size)
 	if list := p.free[size]; len(list) > 0 {
 		b := list[len(list)-1]
+		list[len(list)-1] = nil
 		p.free[size] = list[:len(list)-1]
+		p.low[size] = min(p.low[size], len(list)-1)
 		p.kept -= int64(size)
 		return b
 	}
@@ -62,4 +68,24 @@ func (p *Pool) forget(size int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inUse -= int64(size)
+}
+
+// Trim gives the memory away that lay idle since the last Trim: called now and
+// then, it leaves what a download of the present pace takes turns with.
+func (p *Pool) Trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for size, list := range p.free {
+		idle := p.low[size]
+		p.kept -= int64(idle) * int64(size)
+		if idle == len(list) {
+			delete(p.free, size)
+			delete(p.low, size)
+			continue
+		}
+		if idle > 0 {
+			list = slices.Clone(list[idle:])
+		}
+		p.free[size], p.low[size] = list, len(list)
+	}
 }
