@@ -13,7 +13,9 @@ const (
 	lookBurst   = 8
 	lookSpacing = 10 * time.Millisecond
 	// lookLot is after how many looks the pages they have read are given back.
-	lookLot = 2 * lookBurst
+	lookLot = 8 * lookBurst
+	// lookDelay leaves the first moments to those who want to see the list.
+	lookDelay = time.Second
 
 	releaseEvery = time.Minute
 )
@@ -25,6 +27,10 @@ const (
 // announces itself when its turn comes. The others get one, to find out what is
 // wrong.
 func (e *Engine) lookThrough(ctx context.Context, all []*torrent) {
+	select {
+	case <-time.After(lookDelay):
+	case <-ctx.Done():
+	}
 	tick := time.NewTicker(lookSpacing)
 	defer tick.Stop()
 	for seen := 0; len(all) > 0 && ctx.Err() == nil; {
