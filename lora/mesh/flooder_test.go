@@ -115,3 +115,54 @@ func TestFlooderDrownsNobody(t *testing.T) {
 		t.Errorf("asked %v in ten minutes, want all six", asked)
 	}
 }
+
+// Who hears the flooder as well lacks the same, and is not asked.
+func TestFlooderDrownsWhoIsNotAsked(t *testing.T) {
+	n := crowded(t, nil)
+	for i := range uint32(3) {
+		n.learn(third+i, third+i, here, there)
+	}
+	n.talk(120)
+	n.sent = nil
+	n.talk(600)
+	asked := make(map[uint16]int)
+	for _, p := range n.sent {
+		if p.Type == Pull {
+			asked[p.Next]++
+		}
+	}
+	for i := range uint32(6) {
+		if drowned := i < 3; drowned == (asked[Short(third+i)] > 0) {
+			t.Errorf("asked %v, want those three only that do not hear the flooder", asked)
+		}
+	}
+}
+
+// Where an answer gets through, the next question follows at once, to the same node.
+func TestFlooderIsTalkedPast(t *testing.T) {
+	n := crowded(t, nil)
+	n.talk(120)
+	n.sent = nil
+	var asked []uint16
+	for i := range uint32(300) {
+		n.talk(1)
+		for _, p := range n.sent {
+			if p.Type != Pull {
+				continue
+			}
+			asked = append(asked, p.Next)
+			answer := theirs(5000+i, packet.Broadcast, far)
+			answer.From, answer.ID.Source, answer.Tx, answer.TTL, answer.Repair = far, far, p.Next, 0, true
+			n.receive(answer)
+		}
+		n.sent = nil
+	}
+	if len(asked) < 10 {
+		t.Fatalf("asked %d times in five minutes, want more", len(asked))
+	}
+	for _, next := range asked[1:] {
+		if next != asked[0] {
+			t.Fatalf("asked %v, want the first one again and again", asked)
+		}
+	}
+}

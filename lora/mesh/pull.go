@@ -22,7 +22,8 @@ type pullState struct {
 	pause time.Duration
 	asked map[uint16]time.Time
 	salt  uint8
-	got   int // messages repaired since the last
+	got   int    // messages repaired since the last
+	last  uint16 // asked
 }
 
 func (m *Mesh) startPulls(now time.Time) {
@@ -41,7 +42,8 @@ func (m *Mesh) planPull(now time.Time) {
 
 // pullTick asks when it is time. The more a pull brought, the sooner the next; a
 // node that hears little else than one neighbour asks all the time, since those who
-// hear what it asks are silent for it, and the answer may get through.
+// hear what it asks are silent for it, and the answer may get through. Where one
+// did, it asks on.
 func (m *Mesh) pullTick(now time.Time) {
 	s := &m.pulls
 	if s.next.IsZero() || s.next.After(now) {
@@ -55,12 +57,20 @@ func (m *Mesh) pullTick(now time.Time) {
 			s.pause = min(2*s.pause, 8*m.tuning.PullMost)
 		}
 	}
-	if m.drowned(now) {
+	drowned := m.drowned(now)
+	again := drowned && s.got > 0 && m.links.heard[s.last] != nil
+	switch {
+	case again:
+		s.pause = m.tuning.PullLeast / 6
+	case drowned:
 		s.pause = m.tuning.PullLeast / 2
 	}
 	s.got = 0
 	m.planPull(now)
-	next := m.pullFrom()
+	if !again {
+		s.last = m.pullFrom(now)
+	}
+	next := s.last
 	if next == nobody {
 		return
 	}
@@ -86,18 +96,31 @@ func (m *Mesh) recent(now time.Time) bool {
 }
 
 // pullFrom is the neighbour, of those that hear this node, not asked for longest.
-// Who was not heard of late, because others drown it, has what this node lacks.
-func (m *Mesh) pullFrom() uint16 {
-	best := nobody
+// Who was not heard of late, because others drown it, has what this node lacks; who
+// hears the same neighbour talk without end lacks it as well, and is asked only
+// where all do.
+func (m *Mesh) pullFrom(now time.Time) uint16 {
+	best, clear := nobody, false
 	for _, id := range m.links.audience() {
 		if m.links.heard[id] == nil {
 			continue
 		}
-		if best == nobody || m.pulls.asked[id].Before(m.pulls.asked[best]) {
-			best = id
+		c := !m.drownedToo(id, now)
+		if best == nobody || c && !clear || c == clear && m.pulls.asked[id].Before(m.pulls.asked[best]) {
+			best, clear = id, c
 		}
 	}
 	return best
+}
+
+// drownedToo says whether a node is, or hears, one that talks without end here.
+func (m *Mesh) drownedToo(id uint16, now time.Time) bool {
+	for loud, n := range m.links.heard {
+		if n.air.share(now) > modestShare+drownedShare/2 && (loud == id || m.links.hears(id, loud)) {
+			return true
+		}
+	}
+	return false
 }
 
 // have is the set of messages that came of late.
