@@ -48,6 +48,16 @@ func (f Filter) has(id packet.ID) bool {
 	return true
 }
 
+// empty says whether nothing was put in.
+func (f Filter) empty() bool {
+	for _, b := range f.Bits {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // hash spreads an ID over 64 bits, differently for each salt.
 func (f Filter) hash(id packet.ID) uint64 {
 	return mix(mix(uint64(id.Source)<<32|uint64(id.Epoch)<<8|uint64(f.Salt)) ^ uint64(id.Sequence))

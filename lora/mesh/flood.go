@@ -123,6 +123,7 @@ func (m *Mesh) receiveFlood(p Packet, r reception) {
 			m.pulls.got++
 		}
 		m.deliver(p, r)
+		m.pullNews(r.now)
 	} else {
 		m.stats.Duplicates++
 	}

@@ -12,6 +12,7 @@ const (
 	offerLeast = 30 * time.Second // what came just now is perhaps still on its way
 	offerMost  = 7 * time.Minute
 	pullLoad   = 2.0 // how many times as rare pulls are when the channel is always busy
+	calmPulls  = 8   // how many times as rare they are when nobody writes to everyone
 	maxOffered = 9   // messages in answer to one Pull
 	maxTold    = 48  // messages of one source in a Pull: more of one that talks without end would be all there is
 )
@@ -49,13 +50,13 @@ func (m *Mesh) pullTick(now time.Time) {
 	if s.next.IsZero() || s.next.After(now) {
 		return
 	}
-	if s.got > 0 {
+	switch {
+	case s.got > 0:
 		s.pause = min(max(s.pause/2, m.tuning.PullLeast), m.tuning.PullMost)
-	} else {
+	case m.recent(now):
 		s.pause = min(s.pause*3/2, m.tuning.PullMost)
-		if !m.recent(now) {
-			s.pause = min(2*s.pause, 8*m.tuning.PullMost)
-		}
+	default:
+		s.pause = min(2*s.pause, calmPulls*m.tuning.PullMost)
 	}
 	drowned := m.drowned(now)
 	again := drowned && s.got > 0 && m.links.heard[s.last] != nil
@@ -83,6 +84,17 @@ func (m *Mesh) pullTick(now time.Time) {
 		},
 		sent: func(time.Time) {},
 	})
+}
+
+// pullNews ends the long pauses of a network in which nobody writes to everyone:
+// somebody does, as this node or a neighbour that asks has heard.
+func (m *Mesh) pullNews(now time.Time) {
+	s := &m.pulls
+	if s.pause <= m.tuning.PullMost || s.next.IsZero() {
+		return
+	}
+	s.pause = m.tuning.PullMost
+	m.planPull(now)
 }
 
 // recent says whether any message for everyone came of late.
@@ -146,6 +158,9 @@ func (m *Mesh) have(now time.Time, salt uint8) Filter {
 func (m *Mesh) receivePull(p Packet, r reception) {
 	if m.tuning.NoRepair {
 		return
+	}
+	if !p.Have.empty() {
+		m.pullNews(r.now)
 	}
 	var lacking []*flood
 	asker := Short(p.From)
