@@ -102,7 +102,7 @@ func New(cfg Config) (*Engine, error) {
 		pool:      piece.NewPool(cfg.BufferBytes / 2),
 		disk:      newWorkers(max(2, runtime.GOMAXPROCS(0))),
 		sync:      newWorkers(2),
-		gate:      newGate(cfg.BufferBytes/8, cfg.BufferBytes/16),
+		gate:      newGate(cfg.BufferBytes/64, cfg.BufferBytes/128),
 		dials:     newSemaphore(maxHalfOpen),
 		fallbacks: newSemaphore(maxHalfOpen),
 		announces: newSemaphore(maxAnnounces),

@@ -59,12 +59,12 @@ func (p *pipeline) remove(i int) asked {
 	if a.givenUp {
 		p.givenUp--
 	}
-	if i == 0 {
-		p.asked[0] = asked{}
-		p.asked = p.asked[1:] // append moves the rest back once the room is used up
-	} else {
-		p.asked = append(p.asked[:i], p.asked[i+1:]...)
-	}
+	// Blocks come nearly in the order they were asked for: the few before this one
+	// are moved up rather than the many behind it. append moves the rest back once
+	// the room is used up.
+	copy(p.asked[1:i+1], p.asked[:i])
+	p.asked[0] = asked{}
+	p.asked = p.asked[1:]
 	return a
 }
 
