@@ -28,7 +28,7 @@ type leechOrder struct {
 }
 
 // minimalLeecher is what a seed gives to whoever asks for nothing but what it
-// must: no client is faster with this seed on this line.
+// must: no client is faster with this seed on this line, or cheaper.
 func minimalLeecher() contender {
 	return contender{name: "*minimal leecher*", bound: true, seeded: true, launch: func(t *testing.T, _ context.Context, a *arena, j job) running {
 		order, err := json.Marshal(leechOrder{j.torrents[0], fmt.Sprintf("10.77.0.%d:%d", firstSeed, seedPort), filepath.Join(j.data, a.samples[0].name)})
@@ -128,7 +128,7 @@ func takeAll(conn net.Conn, info *metainfo.Info, f *os.File) error {
 		if sha1.Sum(p.data) != [20]byte(info.PieceHash(int(m.Index))) {
 			return fmt.Errorf("piece %d is wrong", m.Index)
 		}
-		if _, err := f.WriteAt(p.data, int64(m.Index)*info.PieceLength); err != nil {
+		if err := writeParts(f, p.data, int64(m.Index)*info.PieceLength); err != nil {
 			return err
 		}
 		delete(pieces, m.Index)

@@ -73,7 +73,7 @@ func receiveRole(args []string) error {
 // receive, SHA-1 by piece, and write to the page cache, in parts that stay in the
 // processor's cache meanwhile. ADDRESS SIZE PIECELENGTH FILE.
 func storeRole(args []string) error {
-	const part, atOnce = 256 << 10, 32 << 10 // as storage/disk writes
+	const part = 256 << 10
 	length, err := strconv.ParseInt(args[2], 10, 64)
 	if err != nil {
 		return err
@@ -91,14 +91,20 @@ func storeRole(args []string) error {
 			hashes = sum.Sum(hashes)
 			sum.Reset()
 		}
-		for b := range slices.Chunk(data, atOnce) {
-			if _, err := f.WriteAt(b, off); err != nil {
-				return err
-			}
-			off += int64(len(b))
-		}
-		return nil
+		return writeParts(f, data, off)
 	})
+}
+
+// writeParts writes as storage/disk does: so much at once that Linux finds the
+// memory for it at hand.
+func writeParts(f *os.File, data []byte, off int64) error {
+	for b := range slices.Chunk(data, 32<<10) {
+		if _, err := f.WriteAt(b, off); err != nil {
+			return err
+		}
+		off += int64(len(b))
+	}
+	return nil
 }
 
 func receive(address, sizeText string, length int, take func(piece []byte, off int64) error) error {
