@@ -14,6 +14,9 @@ func (e exchange) flags() (flags []string) {
 	if e.weUTP {
 		flags = append(flags, "--utp", "only")
 	}
+	if e.uploadLimit != "" {
+		flags = append(flags, "--upload-limit", e.uploadLimit)
+	}
 	return flags
 }
 

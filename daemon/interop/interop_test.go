@@ -26,6 +26,8 @@ type exchange struct {
 
 	theyRequire, weRequire bool // encryption
 	theyUTP, weUTP         bool // and no TCP
+
+	uploadLimit string // of ours, so that the client sees the torrent unfinished first
 }
 
 func (e exchange) name() string {
@@ -133,7 +135,7 @@ func (e exchange) leech(t *testing.T) {
 func TestSeedTo(t *testing.T) {
 	for _, e := range []exchange{
 		{client: transmission, payload: foreign}, // it does not create empty files
-		{client: qbittorrent, payload: largePiece, udp: true},
+		{client: qbittorrent, payload: largePiece, udp: true, uploadLimit: "12MB"},
 		{client: aria2, payload: foreign},
 		{client: rtorrent, payload: singleFile},
 		{client: aria2, payload: manyFiles, family: onlyIPv6},
