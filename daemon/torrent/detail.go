@@ -61,8 +61,10 @@ func (s *session) state() State {
 		return Failed
 	case s.unknown():
 		return Metadata
-	case s.check != nil, s.phase == opening && s.hashAll:
+	case s.check != nil, s.hashAll && (s.phase == opening || s.phase == queueing):
 		return Checking
+	case s.phase == queueing:
+		return Queued
 	case s.complete():
 		return Seeding
 	case s.phase == moving, s.phase == preparing:

@@ -14,10 +14,7 @@ func (s *session) drain() {
 	}
 	s.draining = true
 	s.cutNet()
-	for _, in := range s.waiting {
-		in.conn.Close()
-	}
-	s.waiting = nil
+	s.turnAway()
 	for _, r := range s.swarm.peers {
 		r.conn.Close()
 	}
@@ -29,7 +26,7 @@ func (s *session) drain() {
 // quiet reports whether nothing touches the content any more.
 func (s *session) quiet() bool {
 	return len(s.swarm.peers) == 0 && s.fetch.writing == 0 && !s.resume.busy && !s.seeking.storing &&
-		s.phase != opening && s.phase != preparing && (s.check == nil || s.check.flying == 0)
+		s.phase != opening && s.phase != queueing && s.phase != preparing && (s.check == nil || s.check.flying == 0)
 }
 
 // settle follows up on whatever the last input changed.

@@ -26,10 +26,11 @@ const (
 // closures through results, peers tell it through ready.
 //
 // It goes through phases, forward only: resting → fetching (when a magnet link
-// is all there is) → opening → checking → preparing → moving. Whatever needs it back at the start (stop, failure,
-// recheck, shutdown) sets draining: connections are closed, what is on its way
-// to the disk is waited for, the last checkpoint is made, the content is
-// forgotten, and settle decides what comes next.
+// is all there is) → opening (→ queueing → opening) → checking → preparing →
+// moving. Whatever needs it back at the start (stop, failure, recheck, shutdown)
+// sets draining: connections are closed, what is on its way to the disk is waited
+// for, the last checkpoint is made, the content is forgotten, and settle decides
+// what comes next.
 type session struct {
 	// immutable
 	t   *torrent
@@ -85,6 +86,7 @@ const (
 	resting   phase = iota // nothing loaded
 	fetching               // looking for the info dict
 	opening                // reading the info dict, looking at the files
+	queueing               // for a turn to be hashed
 	checking               // hashing
 	preparing              // setting space aside
 	moving                 // downloading or seeding
@@ -176,9 +178,7 @@ func (s *session) contain() {
 	for _, r := range s.swarm.peers {
 		r.conn.Close()
 	}
-	for _, in := range s.waiting {
-		in.conn.Close()
-	}
+	s.turnAway()
 	over := make(chan struct{})
 	go func() { s.jobs.Wait(); close(over) }()
 	for done := false; !done; {

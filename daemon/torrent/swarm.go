@@ -235,10 +235,20 @@ func (s *session) connected(in incoming) bool {
 	return err == nil
 }
 
+// turnAway closes the connections that wait for the content.
+func (s *session) turnAway() {
+	for _, in := range s.waiting {
+		in.conn.Close()
+	}
+	s.waiting = nil
+}
+
 func (s *session) admit(in incoming) error {
 	switch {
 	case s.draining || !s.wanted():
 		return errors.New("torrent is not running")
+	case s.phase == queueing:
+		return errors.New("torrent waits to be hashed")
 	case s.swarm.isBanned(in.addr):
 		return errors.New("banned")
 	case in.theirs.PeerID == s.e.peerID:

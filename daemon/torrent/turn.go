@@ -5,37 +5,31 @@ const (
 	maxChecking = 16 // torrents that are hashed, each with its files open
 )
 
-// A torrent that has to be hashed waits for its turn with nothing in memory and
-// no file open: thousands may be added at once, or found changed at a start. It
-// keeps the turn until what was found is stored, and it is at rest or at work.
+// A torrent that has to be hashed waits for its turn with nothing in memory and no
+// file or connection open: thousands may be added at once, or found changed at a
+// start. It keeps the turn until what was found is stored, and it is at rest or at
+// work.
 
 // inTurn reports whether the torrent may be hashed now.
 func (s *session) inTurn() bool {
-	if s.turn {
-		return true
-	}
-	select {
-	case s.e.checks <- struct{}{}:
-		s.turn = true
-	default:
-	}
+	s.turn = s.turn || s.e.checks.try()
 	return s.turn
 }
 
-// awaitTurn opens the content again when the torrent's turn has come.
+// awaitTurn opens the content again when the torrent's turn has come. A stop ends
+// the wait, as it ends a check.
 func (s *session) awaitTurn(full bool) {
-	s.phase, s.hashAll = opening, full
+	s.phase, s.hashAll = queueing, full
+	s.turnAway()
 	ctx := s.net
 	s.spawn(func() func() {
 		got := s.e.checks.acquire(ctx.Done())
 		return func() {
 			s.phase, s.hashAll, s.turn = resting, false, got
-			if s.draining {
-				s.checkAll = s.checkAll || full
-				return
+			if !s.draining {
+				s.checkAll = full
+				s.open()
 			}
-			s.checkAll = full
-			s.open()
 		}
 	})
 }

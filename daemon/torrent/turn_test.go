@@ -1,10 +1,13 @@
 package torrent
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"lorrent/daemon/torrent/metainfo"
 )
@@ -22,22 +25,16 @@ func TestChecksTakeTurns(t *testing.T) {
 	for i := range torrents {
 		hashes = append(hashes, add(t, n, makePayload(t, filepath.Join(dir, "data"), fmt.Sprint("payload", i), 16<<10, nil, 50_000)))
 	}
-	inSession := func(h metainfo.Hash, fn func(*session)) {
-		t.Helper()
-		tt, _ := n.find(h)
-		if err := tt.call(ctx, func(s *session) error { fn(s); return nil }); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for _, h := range hashes {
-		n.waitFor(t, h, "its place in the queue", func(Status) (waiting bool) {
-			inSession(h, func(s *session) { waiting = s.phase == opening && s.t.looked && s.pending > 0 && s.content == nil })
-			return waiting
+		n.waitFor(t, h, "its place in the queue", func(st Status) (waiting bool) {
+			n.do(t, h, func(s *session) { waiting = s.phase == queueing })
+			return waiting && st.State == Queued
 		})
 	}
 	if open := openBelow(t, filepath.Join(dir, "data")); open > 0 {
 		t.Errorf("%d files open", open)
 	}
+	turnedAway(t, n, hashes[1])
 	if err := n.Stop(ctx, hashes[0]); err != nil { // does not wait for a turn
 		t.Fatal(err)
 	}
@@ -52,6 +49,42 @@ func TestChecksTakeTurns(t *testing.T) {
 	}
 	if got := len(n.checks); got != maxChecking-1 {
 		t.Errorf("%d turns are taken", got)
+	}
+}
+
+// Who calls a torrent that turns out to need a check, and has to wait for it, is
+// not kept waiting.
+func TestQueueingTurnsPeersAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNode(t, dir, func(c *Config) { c.parkAfter = time.Millisecond })
+	h := add(t, n, makePayload(t, filepath.Join(dir, "data"), "payload", 16<<10, nil, 50_000))
+	n.waitFor(t, h, "check", seeding)
+	n.waitFor(t, h, "rest", func(Status) bool { return !n.running(h) })
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(filepath.Join(n.dir, "payload"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	for range maxChecking {
+		n.checks <- struct{}{}
+	}
+	turnedAway(t, n, h)
+	<-n.checks
+	n.waitFor(t, h, "another check", func(Status) bool { return !n.running(h) && len(n.checks) == maxChecking-1 })
+}
+
+// turnedAway calls a torrent, which has to end the connection.
+func turnedAway(t *testing.T, n *node, h metainfo.Hash) {
+	t.Helper()
+	caller := startNode(t, t.TempDir(), nil)
+	in, err := caller.dial(ctx, overTCP, n.address(), h, false)
+	if err != nil {
+		return
+	}
+	defer in.conn.Close()
+	in.conn.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := io.Copy(io.Discard, in.conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the caller is kept waiting")
 	}
 }
 

@@ -78,6 +78,16 @@ func (s semaphore) acquire(done <-chan struct{}) bool {
 	}
 }
 
+// try takes a place if there is one.
+func (s semaphore) try() bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s semaphore) release() { <-s }
 
 // counter counts against a limit.
