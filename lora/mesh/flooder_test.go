@@ -18,6 +18,17 @@ func (n *node) talk(seconds int) {
 	}
 }
 
+// asked counts the pulls on the air by whom they ask.
+func (n *node) asked() map[uint16]int {
+	asked := make(map[uint16]int)
+	for _, p := range n.sent {
+		if p.Type == Pull {
+			asked[p.Next]++
+		}
+	}
+	return asked
+}
+
 // crowded is a node that six others hear, which hear nobody else.
 func crowded(t *testing.T, change func(*Config)) *node {
 	n := newNode(t, change)
@@ -105,12 +116,7 @@ func TestFlooderDrownsNobody(t *testing.T) {
 	n.talk(60)
 	n.sent = nil
 	n.talk(600)
-	asked := make(map[uint16]int)
-	for _, p := range n.sent {
-		if p.Type == Pull {
-			asked[p.Next]++
-		}
-	}
+	asked := n.asked()
 	if len(asked) != 6 {
 		t.Errorf("asked %v in ten minutes, want all six", asked)
 	}
@@ -125,12 +131,7 @@ func TestFlooderDrownsWhoIsNotAsked(t *testing.T) {
 	n.talk(120)
 	n.sent = nil
 	n.talk(600)
-	asked := make(map[uint16]int)
-	for _, p := range n.sent {
-		if p.Type == Pull {
-			asked[p.Next]++
-		}
-	}
+	asked := n.asked()
 	for i := range uint32(6) {
 		if drowned := i < 3; drowned == (asked[Short(third+i)] > 0) {
 			t.Errorf("asked %v, want those three only that do not hear the flooder", asked)

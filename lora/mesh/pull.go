@@ -23,8 +23,9 @@ type pullState struct {
 	pause time.Duration
 	asked map[uint16]time.Time
 	salt  uint8
-	got   int    // messages repaired since the last
-	last  uint16 // asked
+	got   int // messages repaired since the last
+
+	lastAsked uint16
 }
 
 func (m *Mesh) startPulls(now time.Time) {
@@ -59,7 +60,7 @@ func (m *Mesh) pullTick(now time.Time) {
 		s.pause = min(2*s.pause, calmPulls*m.tuning.PullMost)
 	}
 	drowned := m.drowned(now)
-	again := drowned && s.got > 0 && m.links.heard[s.last] != nil
+	again := drowned && s.got > 0 && m.links.heard[s.lastAsked] != nil
 	switch {
 	case again:
 		s.pause = m.tuning.PullLeast / 6
@@ -69,9 +70,9 @@ func (m *Mesh) pullTick(now time.Time) {
 	s.got = 0
 	m.planPull(now)
 	if !again {
-		s.last = m.pullFrom(now)
+		s.lastAsked = m.pullFrom(now)
 	}
-	next := s.last
+	next := s.lastAsked
 	if next == nobody {
 		return
 	}
@@ -112,14 +113,14 @@ func (m *Mesh) recent(now time.Time) bool {
 // hears the same neighbour talk without end lacks it as well, and is asked only
 // where all do.
 func (m *Mesh) pullFrom(now time.Time) uint16 {
-	best, clear := nobody, false
+	best, apart := nobody, false
 	for _, id := range m.links.audience() {
 		if m.links.heard[id] == nil {
 			continue
 		}
-		c := !m.drownedToo(id, now)
-		if best == nobody || c && !clear || c == clear && m.pulls.asked[id].Before(m.pulls.asked[best]) {
-			best, clear = id, c
+		a := !m.drownedToo(id, now)
+		if best == nobody || a && !apart || a == apart && m.pulls.asked[id].Before(m.pulls.asked[best]) {
+			best, apart = id, a
 		}
 	}
 	return best

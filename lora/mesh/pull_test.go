@@ -16,10 +16,8 @@ func (n *node) pulls(d time.Duration) (count int) {
 		n.learn(third, third, here)
 		n.pass(min(10*time.Minute, end.Sub(n.now)))
 	}
-	for _, p := range n.sent {
-		if p.Type == Pull {
-			count++
-		}
+	for _, times := range n.asked() {
+		count += times
 	}
 	return count
 }
