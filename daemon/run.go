@@ -190,7 +190,7 @@ func (d *daemon) serve(ctx context.Context) error {
 
 	failure := make(chan error, 2)
 	root.Add(vital{service{"engine", d.engine.Run}, failure})
-	root.Add(vital{service{"rpc", d.rpc.Run}, failure})
+	root.Add(vital{service{"rpc", d.answer}, failure})
 	root.Add(service{"watchdog", d.watch})
 	if d.cfg.LoRaCommands == "on" || d.cfg.LoRaNotify != "" {
 		root.Add(service{"radio desk", d.desk().run})
@@ -211,6 +211,12 @@ func (d *daemon) serve(ctx context.Context) error {
 		return nil // asked to end
 	}
 	return err
+}
+
+// answer serves RPC. Who calls before the engine takes commands waits for it.
+func (d *daemon) answer(ctx context.Context) error {
+	_ = d.engine.Ping(ctx) // fails when ctx has ended: Run then closes its sockets at once
+	return d.rpc.Run(ctx)
 }
 
 // desk is what torrents and the radio have to do with each other.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"lorrent/daemon/event"
 	"lorrent/lora/modem/boardtest"
 	"lorrent/rpc"
 	"lorrent/storage"
@@ -363,5 +366,45 @@ func TestBoardGoesAndComes(t *testing.T) {
 	defer db.Close()
 	if !db.WasClean() {
 		t.Error("the database is not marked clean")
+	}
+}
+
+// TestCallBeforeTheEngine calls when the socket is open and the engine does not
+// run yet: the call waits, and is then answered as at any other time.
+func TestCallBeforeTheEngine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	address := "unix:" + filepath.Join(dir, "rpc.sock")
+	cfg, err := load(t, nil, "--state-dir", dir, "--listen", "127.0.0.1:0", "--rpc", address, "--lora", "off", "--dht", "off", "--lsd", "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	d := &daemon{cfg: cfg, log: zerolog.Nop(), events: event.New(eventMemory), stop: cancel}
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	var services sync.WaitGroup
+	defer func() {
+		cancel()
+		services.Wait()
+		d.bridge.Close()
+		d.store.Close()
+	}()
+	services.Go(func() { d.answer(ctx) })
+	client, err := rpc.Dial(address, rpc.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	magnet := rpc.TorrentAddArgs{URL: "magnet:?xt=urn:btih:" + strings.Repeat("1", 40)}
+	early, done := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer done()
+	if _, err := client.TorrentAdd(early, magnet); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("before the engine runs, the answer is %v", err)
+	}
+	services.Go(func() { d.engine.Run(ctx) })
+	if _, err := client.TorrentAdd(ctx, magnet); err != nil {
+		t.Error(err)
 	}
 }
