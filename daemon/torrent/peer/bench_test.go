@@ -17,7 +17,7 @@ func BenchmarkPipeline(b *testing.B) {
 			p := &pipeline{}
 			ask := func(i int) {
 				p.mu.Lock()
-				p.asked = append(p.asked, asked{Request: Request{Index: uint32(i), Length: block}, at: begin})
+				p.asked.push(asked{Request: Request{Index: uint32(i), Length: block}, at: begin})
 				p.mu.Unlock()
 			}
 			for i := range depth {

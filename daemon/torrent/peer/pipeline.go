@@ -31,7 +31,7 @@ type asked struct {
 // may be under way; a block that was never asked for is a violation.
 type pipeline struct {
 	mu      sync.Mutex
-	asked   []asked
+	asked   ring
 	givenUp int
 	window  window
 }
@@ -41,12 +41,12 @@ type pipeline struct {
 func (p *pipeline) batch() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return min(32, max(1, (len(p.asked)-p.givenUp)/4))
+	return min(32, max(1, (p.asked.n-p.givenUp)/4))
 }
 
 func (p *pipeline) find(index, begin, length uint32) int {
-	for i := range p.asked {
-		a := &p.asked[i]
+	for i := range p.asked.n {
+		a := p.asked.at(i)
 		if a.Index == index && a.Begin == begin && a.Length == length {
 			return i
 		}
@@ -55,16 +55,10 @@ func (p *pipeline) find(index, begin, length uint32) int {
 }
 
 func (p *pipeline) remove(i int) asked {
-	a := p.asked[i]
+	a := p.asked.remove(i)
 	if a.givenUp {
 		p.givenUp--
 	}
-	// Blocks come nearly in the order they were asked for: the few before this one
-	// are moved up rather than the many behind it. append moves the rest back once
-	// the room is used up.
-	copy(p.asked[1:i+1], p.asked[:i])
-	p.asked[0] = asked{}
-	p.asked = p.asked[1:]
 	return a
 }
 
@@ -83,15 +77,15 @@ func (p *pipeline) arrived(index, begin, length uint32, now time.Time) (buf *pie
 
 // giveUp marks what the filter names, keeping the newest maxGivenUp.
 func (p *pipeline) giveUp(which func(*asked) bool) (blocks []Request) {
-	for i := range p.asked {
-		if a := &p.asked[i]; !a.givenUp && which(a) {
+	for i := range p.asked.n {
+		if a := p.asked.at(i); !a.givenUp && which(a) {
 			a.givenUp = true
 			p.givenUp++
 			blocks = append(blocks, a.Request)
 		}
 	}
-	for i := 0; p.givenUp > maxGivenUp && i < len(p.asked); {
-		if p.asked[i].givenUp {
+	for i := 0; p.givenUp > maxGivenUp && i < p.asked.n; {
+		if p.asked.at(i).givenUp {
 			p.remove(i)
 			continue
 		}
@@ -105,7 +99,7 @@ func (c *Conn) Request(requests []Request) error {
 	now := time.Now()
 	c.pipe.mu.Lock()
 	for _, r := range requests {
-		c.pipe.asked = append(c.pipe.asked, asked{Request: r, at: now})
+		c.pipe.asked.push(asked{Request: r, at: now})
 	}
 	c.pipe.window.asked(now)
 	c.pipe.mu.Unlock()
@@ -121,14 +115,14 @@ func (c *Conn) Request(requests []Request) error {
 func (c *Conn) Outstanding() int {
 	c.pipe.mu.Lock()
 	defer c.pipe.mu.Unlock()
-	return len(c.pipe.asked) - c.pipe.givenUp
+	return c.pipe.asked.n - c.pipe.givenUp
 }
 
 // Room is how many more blocks should be asked for now.
 func (c *Conn) Room() int {
 	c.pipe.mu.Lock()
 	defer c.pipe.mu.Unlock()
-	return c.pipe.window.depth() - (len(c.pipe.asked) - c.pipe.givenUp)
+	return c.pipe.window.depth() - (c.pipe.asked.n - c.pipe.givenUp)
 }
 
 // SetQueueLimit tells the peer's reqq (BEP 10): it answers no more requests
@@ -145,7 +139,7 @@ func (c *Conn) SetQueueLimit(reqq int) {
 func (c *Conn) Tick(now time.Time) (snubbed bool) {
 	c.pipe.mu.Lock()
 	defer c.pipe.mu.Unlock()
-	outstanding := len(c.pipe.asked) - c.pipe.givenUp
+	outstanding := c.pipe.asked.n - c.pipe.givenUp
 	c.pipe.window.tick(now)
 	return outstanding > 0 && c.pipe.window.overdue(now)
 }

@@ -11,7 +11,7 @@ import (
 func asking(requests ...Request) *pipeline {
 	p := &pipeline{}
 	for _, r := range requests {
-		p.asked = append(p.asked, asked{Request: r, at: begin})
+		p.asked.push(asked{Request: r, at: begin})
 	}
 	p.window.asked(begin)
 	return p
@@ -67,8 +67,8 @@ func TestPipelineArrivals(t *testing.T) {
 					t.Errorf("block %d is late: %v", i, late)
 				}
 			}
-			if len(c.p.asked) != c.left || c.p.givenUp != 0 {
-				t.Errorf("%d requests left, %d given up", len(c.p.asked), c.p.givenUp)
+			if c.p.asked.n != c.left || c.p.givenUp != 0 {
+				t.Errorf("%d requests left, %d given up", c.p.asked.n, c.p.givenUp)
 			}
 		})
 	}
@@ -78,13 +78,13 @@ func TestGivenUpRequestsAreBounded(t *testing.T) {
 	p := &pipeline{}
 	for round := range 10 {
 		for i := range 500 {
-			p.asked = append(p.asked, asked{Request: Request{Index: uint32(round), Begin: uint32(i) * block, Length: block}, at: begin})
+			p.asked.push(asked{Request: Request{Index: uint32(round), Begin: uint32(i) * block, Length: block}, at: begin})
 		}
 		if n := len(p.giveUp(func(*asked) bool { return true })); n != 500 {
 			t.Fatalf("round %d: gave up %d requests", round, n)
 		}
-		if p.givenUp > maxGivenUp || len(p.asked) != p.givenUp {
-			t.Fatalf("round %d: %d given up, %d in all", round, p.givenUp, len(p.asked))
+		if p.givenUp > maxGivenUp || p.asked.n != p.givenUp {
+			t.Fatalf("round %d: %d given up, %d in all", round, p.givenUp, p.asked.n)
 		}
 	}
 	if _, late, err := p.arrived(9, 499*block, block, begin); err != nil || !late {
