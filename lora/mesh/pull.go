@@ -80,10 +80,9 @@ func (m *Mesh) pullTick(now time.Time) {
 	m.queue(&job{
 		priority: PriorityRepair, due: now,
 		prepare: func(now time.Time) (Packet, bool) {
-			s.salt++
-			return Packet{Type: Pull, From: m.cfg.NodeID, Next: next, Have: m.have(now, s.salt)}, true
+			return Packet{Type: Pull, From: m.cfg.NodeID, Next: next, Have: m.have(now, s.salt+1)}, true
 		},
-		sent: func(time.Time) {},
+		sent: func(time.Time) { s.salt++ },
 	})
 }
 
