@@ -50,6 +50,14 @@ func (f *fairShare) allow(now time.Time, t Transmission, budget time.Duration) t
 	if a == nil {
 		return 0
 	}
+	// Nobody waits for the first few packets, however long they are.
+	first := float64(fairFirst)
+	if t.Class == ClassDirect {
+		first = fairDirect
+	}
+	if a.fade(now) <= (first-1)*t.Airtime.Seconds() {
+		return 0
+	}
 	active, total := 0, 0.0
 	for _, other := range f.accounts {
 		if airtime := other.fade(now); airtime > accountFaded.Seconds() {
@@ -59,13 +67,8 @@ func (f *fairShare) allow(now time.Time, t Transmission, budget time.Duration) t
 	}
 	sharers := float64(max(active, fairLeast))
 	share := budget.Seconds() * fairMemory.Seconds() / Window.Seconds() / sharers
-	// Nobody waits who has had not many times what others had, nor for the first
-	// few packets, however long they are.
+	// Nor does who has had not many times what others had.
 	others := (total - a.airtime) / (sharers - 1)
-	first := float64(fairFirst)
-	if t.Class == ClassDirect {
-		first = fairDirect
-	}
 	room := max(share, fairExcess*others, first*t.Airtime.Seconds()) - t.Airtime.Seconds()
 	if a.airtime <= room {
 		return 0

@@ -44,14 +44,15 @@ func (m *Mesh) keyOf(p *Packet) floodKey {
 // flood is something on its way to everyone in reach.
 type flood struct {
 	key       floodKey
+	account   uint32 // of its source, as known when it came
 	packet    Packet // as relayed, but for Tx and TTL
 	ttl       uint8  // relays left to this node
 	first     time.Time
 	own       bool
-	message   *outgoing   // own messages
-	holders   []uint16    // who has it: they sent it, or said so
-	spoke     []uint16    // of those, who sent it: it may have reached their listeners
-	spokeAt   []time.Time // the last time
+	message   *outgoing       // own messages
+	holders   []uint16        // who has it: they sent it, or said so
+	spoke     []uint16        // of those, who sent it: it may have reached their listeners
+	spokeAt   []time.Duration // the last time, after first
 	copies    int
 	sent      int
 	confirmed bool      // own: a neighbour relayed it
@@ -59,17 +60,24 @@ type flood struct {
 	check     time.Time // when to see whether it needs another transmission; zero when not
 	job       *job
 	onAir     bool
+	judged    uint64 // in which round of fill
+	verdict   bool   // it was found wanted
 }
 
 // floodTable remembers what spread, newest at the end of order.
 type floodTable struct {
-	all    map[floodKey]*flood
-	order  []*flood
-	checks []*flood // those that have a check
+	all     map[floodKey]*flood
+	order   []*flood
+	checks  []*flood       // those that have a check
+	counts  map[uint32]int // floods by account
+	greedy  int            // accounts with more than mostFloods
+	changes uint64         // how often one came or went
 }
 
+const mostFloods = maxFloods / 8 // of one source, before it loses its own to make room
+
 func newFloodTable() floodTable {
-	return floodTable{all: make(map[floodKey]*flood)}
+	return floodTable{all: make(map[floodKey]*flood), counts: make(map[uint32]int)}
 }
 
 // remember makes room and enters f. A source that crowds out others loses its
@@ -77,25 +85,46 @@ func newFloodTable() floodTable {
 func (m *Mesh) remember(f *flood) {
 	t := &m.floods
 	if len(t.order) >= maxFloods {
-		t.remove(t.order[m.crowded()])
+		t.remove(t.order[t.crowded()])
 	}
+	f.account = m.account(f.key.id.Source)
+	t.count(f.account, 1)
 	t.all[f.key] = f
 	t.order = append(t.order, f)
 }
 
+// count enters floods of an account, or takes them out.
+func (t *floodTable) count(account uint32, more int) {
+	t.changes++
+	before := t.counts[account]
+	t.counts[account] = before + more
+	switch {
+	case before == mostFloods && more > 0:
+		t.greedy++
+	case before == mostFloods+1 && more < 0:
+		t.greedy--
+	}
+	if before+more == 0 {
+		delete(t.counts, account)
+	}
+}
+
 // crowded is which flood to forget: the oldest of the source with too many, or
 // the oldest of all. Strangers count as one.
-func (m *Mesh) crowded() int {
-	count := make(map[uint32]int)
-	for _, f := range m.floods.order {
-		count[m.account(f.key.id.Source)]++
-	}
-	for i, f := range m.floods.order {
-		if count[m.account(f.key.id.Source)] > maxFloods/8 {
-			return i
-		}
+func (t *floodTable) crowded() int {
+	if t.greedy > 0 {
+		return slices.IndexFunc(t.order, func(f *flood) bool { return t.counts[f.account] > mostFloods })
 	}
 	return 0
+}
+
+// since are those that came within a span, oldest first.
+func (t *floodTable) since(now time.Time, span time.Duration) []*flood {
+	i := len(t.order)
+	for i > 0 && now.Sub(t.order[i-1].first) < span {
+		i--
+	}
+	return t.order[i:]
 }
 
 func (t *floodTable) remove(f *flood) {
@@ -103,6 +132,7 @@ func (t *floodTable) remove(f *flood) {
 	t.checks = slices.DeleteFunc(t.checks, func(other *flood) bool { return other == f })
 	if i := slices.Index(t.order, f); i >= 0 {
 		t.order = slices.Delete(t.order, i, i+1)
+		t.count(f.account, -1)
 	}
 }
 
@@ -145,9 +175,9 @@ func (m *Mesh) copy(p Packet, r reception) (f *flood, fresh bool) {
 	f.confirmed = true
 	f.holds(p.Tx)
 	if i := slices.Index(f.spoke, p.Tx); i >= 0 {
-		f.spokeAt[i] = r.now
+		f.spokeAt[i] = r.now.Sub(f.first)
 	} else if len(f.spoke) < maxHolders {
-		f.spoke, f.spokeAt = append(f.spoke, p.Tx), append(f.spokeAt, r.now)
+		f.spoke, f.spokeAt = append(f.spoke, p.Tx), append(f.spokeAt, r.now.Sub(f.first))
 	}
 	return f, fresh
 }
@@ -169,22 +199,25 @@ func (f *flood) lacks(id uint16) {
 
 // wanted says whether f is worth a transmission.
 func (m *Mesh) wanted(f *flood, now time.Time) bool {
-	return !f.done && m.tuning.relays(m.scene(f, now))
+	if m.filling == 0 || f.judged != m.filling {
+		f.judged, f.verdict = m.filling, !f.done && m.tuning.relays(m.scene(f, now))
+	}
+	return f.verdict
 }
 
 // scene is what this node knows of f. It holds until the next call.
 func (m *Mesh) scene(f *flood, now time.Time) *scene {
+	m.work.weighed++
 	s := &m.sketch
 	*s = scene{
 		load: m.crowd(now), own: f.own, confirmed: f.confirmed, tries: originTries, copies: f.copies, sent: f.sent,
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
 	for _, v := range m.links.audience() {
-		l := listener{degree: m.links.degree(v), has: contains(f.holders, v)}
-		for _, u := range f.spoke {
-			if !l.has && m.links.hears(v, u) {
-				l.copies++
-			}
+		list := m.links.lists[v]
+		l := listener{degree: list.degree(), has: contains(f.holders, v)}
+		if !l.has {
+			l.copies = list.hearsOf(f.spoke)
 		}
 		s.listeners = append(s.listeners, l)
 	}

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -180,5 +181,66 @@ func TestFlooderIsBounded(t *testing.T) {
 		if s[0] > s[1] {
 			t.Errorf("%d %s held, at most %d", s[0], name, s[1])
 		}
+	}
+}
+
+// What waits for the budget is weighed once for each packet that comes, however
+// many places in the queue and in bundles there are for it, and a pull that waits
+// is not gathered anew for each: a thousand nodes would spend their time on that.
+func TestWaitingCostsLittle(t *testing.T) {
+	n := crowded(t, func(c *Config) { c.Budget = func(Transmit, time.Time) time.Duration { return time.Hour } })
+	for i := range uint32(100) {
+		p := theirs(i, packet.Broadcast, there)
+		p.From, p.ID.Source = 5000+i, 5000+i
+		n.learn(p.From, there, there) // each has a share of its own
+		n.receive(p)
+	}
+	n.pass(5 * time.Minute) // a pull is due as well
+	waiting := len(n.mesh.jobs)
+	if waiting < 50 {
+		t.Fatalf("%d packets wait, want most", waiting)
+	}
+	const heard = 20
+	before := n.mesh.work
+	for i := range uint32(heard) {
+		n.receive(Packet{Type: Routed, ID: packet.ID{Source: there, Epoch: 9, Sequence: i}, From: there, To: far, Tx: Short(there), Next: Short(far)})
+		n.now = n.now.Add(time.Second)
+	}
+	if weighed := n.mesh.work.weighed - before.weighed; weighed < heard || weighed > heard*(waiting+5) {
+		t.Errorf("weighed %d times for %d packets while %d waited", weighed, heard, waiting)
+	}
+	if gathered := n.mesh.work.gathered - before.gathered; gathered > 1 {
+		t.Errorf("gathered %d times for %d packets", gathered, heard)
+	}
+}
+
+// The count of floods by account is that of the table, also when it overflows.
+func TestFloodsAreCounted(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	for i := range uint32(3 * maxFloods) {
+		p := theirs(i, packet.Broadcast, there)
+		if i%3 == 0 {
+			p.From, p.ID.Source = third, third
+		}
+		if i%7 == 0 {
+			p.From, p.ID.Source = 5000+i, 5000+i
+		}
+		n.receive(p)
+		if i%5 == 0 {
+			n.mesh.StoreFailed(p.ID)
+		}
+	}
+	counts, greedy := make(map[uint32]int), 0
+	for _, f := range n.mesh.floods.order {
+		counts[f.account]++
+	}
+	for _, count := range counts {
+		if count > mostFloods {
+			greedy++
+		}
+	}
+	if got := n.mesh.floods; !maps.Equal(got.counts, counts) || got.greedy != greedy || len(got.order) > maxFloods {
+		t.Errorf("counted %v, %d greedy; there are %v, %d", got.counts, got.greedy, counts, greedy)
 	}
 }

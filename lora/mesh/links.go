@@ -52,10 +52,30 @@ type neighbour struct {
 
 // list is whom a node hears, by its latest beacon.
 type list struct {
-	hears    map[uint16]uint8
+	hears    []Link // some tens at most: to look through them is quicker than to look one up
 	at       time.Time
 	epoch    uint16
 	sequence uint32
+}
+
+// hearing is how well the node of a list hears another one.
+func (l *list) hearing(id uint16) (margin uint8, ok bool) {
+	for _, link := range l.hears {
+		if link.ID == id {
+			return link.Margin, true
+		}
+	}
+	return 0, false
+}
+
+// hearsOf is how many of some nodes the node of a list hears.
+func (l *list) hearsOf(ids []uint16) (count int) {
+	for _, link := range l.hears {
+		if contains(ids, link.ID) {
+			count++
+		}
+	}
+	return count
 }
 
 func newLinkTable(me uint16, floor float64) linkTable {
@@ -106,10 +126,7 @@ func (t *linkTable) learn(p *Packet, now time.Time) bool {
 	if old == nil && len(t.lists) >= maxLists {
 		t.forgetList()
 	}
-	l := &list{hears: make(map[uint16]uint8, len(p.Heard)), at: now, epoch: p.ID.Epoch, sequence: p.ID.Sequence}
-	for _, link := range p.Heard {
-		l.hears[link.ID] = link.Margin
-	}
+	l := &list{hears: p.Heard, at: now, epoch: p.ID.Epoch, sequence: p.ID.Sequence}
 	t.lists[id] = l
 	t.relist(id, old, l)
 	return true
@@ -121,18 +138,18 @@ func (t *linkTable) relist(id uint16, old, l *list) {
 		return
 	}
 	if old != nil {
-		for heard := range old.hears {
-			if _, ok := l.hears[heard]; ok {
+		for _, link := range old.hears {
+			if _, ok := l.hearing(link.ID); ok {
 				continue
 			}
-			if i, ok := slices.BinarySearch(t.listeners[heard], id); ok {
-				t.listeners[heard] = slices.Delete(t.listeners[heard], i, i+1)
+			if i, ok := slices.BinarySearch(t.listeners[link.ID], id); ok {
+				t.listeners[link.ID] = slices.Delete(t.listeners[link.ID], i, i+1)
 			}
 		}
 	}
-	for heard := range l.hears {
-		if i, ok := slices.BinarySearch(t.listeners[heard], id); !ok {
-			t.listeners[heard] = slices.Insert(t.listeners[heard], i, id)
+	for _, link := range l.hears {
+		if i, ok := slices.BinarySearch(t.listeners[link.ID], id); !ok {
+			t.listeners[link.ID] = slices.Insert(t.listeners[link.ID], i, id)
 		}
 	}
 }
@@ -185,11 +202,10 @@ func (t *linkTable) beacon(now time.Time) []Link {
 func (t *linkTable) known(node uint32, now time.Time) []Packet {
 	all := []Packet{{Type: Beacon, From: node, Heard: t.beacon(now)}}
 	for id, l := range t.lists {
-		p := Packet{Type: Beacon, From: uint32(id), ID: packet.ID{Source: uint32(id), Epoch: l.epoch, Sequence: l.sequence}}
-		for heard, margin := range l.hears {
-			p.Heard = append(p.Heard, Link{heard, margin})
-		}
-		all = append(all, p)
+		all = append(all, Packet{
+			Type: Beacon, From: uint32(id), ID: packet.ID{Source: uint32(id), Epoch: l.epoch, Sequence: l.sequence},
+			Heard: slices.Clone(l.hears),
+		})
 	}
 	slices.SortFunc(all[1:], func(a, b Packet) int { return cmp.Compare(a.From, b.From) })
 	return all
@@ -217,7 +233,7 @@ func (t *linkTable) hears(a, b uint16) bool {
 	if l == nil {
 		return false
 	}
-	_, ok := l.hears[b]
+	_, ok := l.hearing(b)
 	return ok
 }
 
@@ -232,12 +248,13 @@ func (t *linkTable) listenersOf(id uint16) []uint16 {
 			if listener == t.me {
 				continue
 			}
-			for heard := range l.hears {
-				t.listeners[heard] = append(t.listeners[heard], listener)
+			for _, link := range l.hears {
+				t.listeners[link.ID] = append(t.listeners[link.ID], listener)
 			}
 		}
-		for _, ids := range t.listeners {
+		for id, ids := range t.listeners {
 			slices.Sort(ids)
+			t.listeners[id] = slices.Compact(ids) // a liar may name one twice
 		}
 	}
 	return t.listeners[id]
@@ -246,10 +263,12 @@ func (t *linkTable) listenersOf(id uint16) []uint16 {
 // degree is how many nodes a node hears.
 func (t *linkTable) degree(id uint16) int {
 	if l := t.lists[id]; l != nil {
-		return max(len(l.hears), 1)
+		return l.degree()
 	}
 	return 1
 }
+
+func (l *list) degree() int { return max(len(l.hears), 1) }
 
 // silent says whether a neighbour has said nothing for some minutes: it may be
 // gone, or have moved on.

@@ -41,7 +41,9 @@ const modestShare = 0.15
 func (m *Mesh) crowd(now time.Time) float64 {
 	share := m.load.share(now)
 	for _, n := range m.links.heard {
-		share -= max(n.air.share(now)-modestShare, 0)
+		if n.air.airtime > modestShare*loadMemory.Seconds() { // it only fades
+			share -= max(n.air.share(now)-modestShare, 0)
+		}
 	}
 	return max(share, 0)
 }

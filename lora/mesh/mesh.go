@@ -130,6 +130,12 @@ type Stats struct {
 	Lost       uint64 // attempts of direct messages that were not acknowledged in time
 }
 
+// work counts what takes most of the time in networks of a thousand nodes.
+type work struct {
+	weighed  int // scenes
+	gathered int // lists of what a pull tells
+}
+
 // Mesh is the state of one node. It must not be used concurrently.
 type Mesh struct {
 	cfg    Config // immutable after New
@@ -152,6 +158,7 @@ type Mesh struct {
 	messages map[packet.ID]*outgoing
 	shares   map[packet.ID]*outgoing // by the ID of each, of messages in fragments
 
+	work   work
 	sketch scene          // used again at each decision,
 	index  map[uint16]int // as is this, of its nodes beyond
 
@@ -160,6 +167,8 @@ type Mesh struct {
 	onAir   *transmission
 	blocked time.Time // until then the budget allows nothing of what is due; zero when it does
 	filled  time.Time // when that was found
+	fills   uint64    // rounds of fill so far,
+	filling uint64    // and the one in progress, in which verdicts on floods stand; 0 outside
 
 	actions []Action // collected by the input in progress
 }

@@ -26,6 +26,10 @@ type pullState struct {
 	got   int // messages repaired since the last
 
 	lastAsked uint16
+
+	told              []packet.ID // of which the next one tells,
+	toldOf            uint64      // as of so many changes of the floods
+	toldAt, toldUntil time.Time   // from when on, and until when
 }
 
 func (m *Mesh) startPulls(now time.Time) {
@@ -99,12 +103,7 @@ func (m *Mesh) pullNews(now time.Time) {
 
 // recent says whether any message for everyone came of late.
 func (m *Mesh) recent(now time.Time) bool {
-	for _, f := range m.floods.order {
-		if f.repairable() && now.Sub(f.first) < pullSpan {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.floods.since(now, pullSpan), (*flood).repairable)
 }
 
 // pullFrom is the neighbour, of those that hear this node, not asked for longest.
@@ -137,20 +136,37 @@ func (m *Mesh) drownedToo(id uint16, now time.Time) bool {
 
 // have is the set of messages that came of late.
 func (m *Mesh) have(now time.Time, salt uint8) Filter {
-	var ids []packet.ID
-	of := make(map[uint32]int)
-	for _, f := range slices.Backward(m.floods.order) {
-		if !f.repairable() || now.Sub(f.first) >= pullSpan || of[f.key.id.Source] >= maxTold {
-			continue
-		}
-		ids = append(ids, f.key.id)
-		of[f.key.id.Source]++
-	}
+	ids := m.told(now)
 	filter := newFilter(len(ids), salt)
 	for _, id := range ids {
 		filter.add(id)
 	}
 	return filter
+}
+
+// told are the messages of which a Pull tells. A pull that waits for the budget is
+// made again and again: they are gathered anew when others came or the oldest
+// is too old.
+func (m *Mesh) told(now time.Time) []packet.ID {
+	s := &m.pulls
+	if s.toldOf == m.floods.changes && now.Before(s.toldUntil) && !now.Before(s.toldAt) {
+		return s.told
+	}
+	m.work.gathered++
+	late := m.floods.since(now, pullSpan)
+	s.told, s.toldOf, s.toldAt, s.toldUntil = s.told[:0], m.floods.changes, now, now.Add(pullSpan)
+	if len(late) > 0 {
+		s.toldUntil = late[0].first.Add(pullSpan)
+	}
+	of := make(map[uint32]int)
+	for _, f := range slices.Backward(late) {
+		if !f.repairable() || of[f.key.id.Source] >= maxTold {
+			continue
+		}
+		s.told = append(s.told, f.key.id)
+		of[f.key.id.Source]++
+	}
+	return s.told
 }
 
 // receivePull learns what a neighbour has and, when asked, sends it what it
@@ -164,9 +180,9 @@ func (m *Mesh) receivePull(p Packet, r reception) {
 	}
 	var lacking []*flood
 	asker := Short(p.From)
-	for _, f := range m.floods.order {
+	for _, f := range m.floods.since(r.now, pullSpan) {
 		age := r.now.Sub(f.first)
-		if !f.repairable() || age >= pullSpan || Short(f.packet.From) == asker {
+		if !f.repairable() || Short(f.packet.From) == asker {
 			continue
 		}
 		if p.Have.has(f.key.id) {
@@ -229,8 +245,9 @@ func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time)
 
 // reachedSince says whether a node hears one that has sent f after a time.
 func (m *Mesh) reachedSince(f *flood, x uint16, since time.Time) bool {
+	after := since.Sub(f.first)
 	for i, u := range f.spoke {
-		if f.spokeAt[i].After(since) && m.links.hears(x, u) {
+		if f.spokeAt[i] > after && m.links.hears(x, u) {
 			return true
 		}
 	}

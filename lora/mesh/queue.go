@@ -84,6 +84,12 @@ func (j *job) before(other *job) bool {
 // allows it.
 func (m *Mesh) fill(now time.Time) {
 	m.blocked, m.filled = time.Time{}, now
+	if m.onAir != nil {
+		return
+	}
+	m.fills++
+	m.filling = m.fills
+	defer func() { m.filling = 0 }()
 	var waiting []*job // for the budget
 	for m.onAir == nil && len(waiting) < maxBlocked {
 		var best *job

@@ -138,8 +138,8 @@ func (t *linkTable) outgoing(now time.Time) {
 		if to == t.me {
 			continue
 		}
-		for from, margin := range l.hears {
-			link(from, to, margin)
+		for _, heard := range l.hears {
+			link(heard.ID, to, heard.Margin)
 		}
 	}
 	for from, n := range t.heard {

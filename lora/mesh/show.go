@@ -30,7 +30,7 @@ func (m *Mesh) Neighbours() []Neighbour {
 	for id, n := range m.links.heard {
 		one := Neighbour{ID: id, LastHeard: n.last, MarginDB: int(n.margin), Passes: n.passes}
 		if l := m.links.lists[id]; l != nil {
-			margin, ok := l.hears[m.short]
+			margin, ok := l.hearing(m.short)
 			one.TheirMarginDB, one.HearsUs = int(margin), ok
 		}
 		all = append(all, one)
