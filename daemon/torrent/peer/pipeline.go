@@ -33,6 +33,7 @@ type pipeline struct {
 	mu      sync.Mutex
 	asked   ring
 	givenUp int
+	last    int // where in asked the block was that arrived last
 	window  window
 }
 
@@ -71,8 +72,24 @@ func (p *pipeline) arrived(index, begin, length uint32, now time.Time) (buf *pie
 		return nil, false, &peerwire.Error{Text: fmt.Sprintf("block at %d of piece %d, %d bytes, was not asked for", begin, index, length)}
 	}
 	a := p.remove(i)
+	p.last = i
 	p.window.received(int(length), now, now.Sub(a.at))
 	return a.Piece, a.givenUp, nil
+}
+
+// following appends up to n requests whose blocks should come next: those behind the
+// block that came last.
+func (p *pipeline) following(into []Request, n int) []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := p.last; i < p.asked.n && len(into) < n; i++ {
+		a := p.asked.at(i)
+		if a.givenUp || a.Piece == nil {
+			break
+		}
+		into = append(into, a.Request)
+	}
+	return into
 }
 
 // giveUp marks what the filter names, keeping the newest maxGivenUp.

@@ -12,6 +12,8 @@ import (
 func (c *Conn) read() error {
 	r := peerwire.NewReader(c.cfg.Conn, c.cfg.BitfieldLen)
 	r.Unread(c.cfg.Rest)
+	var next expected
+	defer func() { next.keep(0) }()
 	var deadline time.Time
 	for {
 		// Moving a deadline costs a timer; once a second is exact enough.
@@ -29,7 +31,7 @@ func (c *Conn) read() error {
 				err = c.nudge()
 			}
 		case peerwire.Piece:
-			err = c.block(r, m)
+			err = c.block(r, m, &next)
 		default:
 			e := Event{ID: m.ID, Extension: m.Extension, Index: m.Index, Begin: m.Begin, Length: m.Length, Bytes: bytes.Clone(m.Bytes)}
 			err = c.push(e, !r.Buffered())
@@ -75,8 +77,18 @@ func (e *WrongBlock) Error() string {
 	return fmt.Sprintf("block %d of piece %d has a wrong hash", e.Block, e.Piece)
 }
 
+// fill reads a block, and with it those behind it as far as they are there.
+func (c *Conn) fill(r *peerwire.Reader, dst []byte, next *expected) error {
+	if !r.More() {
+		return r.ReadBlock(dst)
+	}
+	begun, err := r.ReadBlocks(dst, next.claim(&c.pipe))
+	next.keep(begun)
+	return err
+}
+
 // block takes the block that a Piece message carries.
-func (c *Conn) block(r *peerwire.Reader, m peerwire.Message) error {
+func (c *Conn) block(r *peerwire.Reader, m peerwire.Message, next *expected) error {
 	e := Event{ID: peerwire.Piece, Index: m.Index, Begin: m.Begin, Length: m.Length}
 	buf, late, err := c.pipe.arrived(m.Index, m.Begin, m.Length, time.Now())
 	if err != nil {
@@ -88,9 +100,9 @@ func (c *Conn) block(r *peerwire.Reader, m peerwire.Message) error {
 	e.Late = late
 	if buf == nil {
 		err = r.SkipBlock()
-	} else if dst, ok := buf.Claim(int(m.Begin), int(m.Length)); !ok {
+	} else if dst, ok := next.place(buf, m.Begin, m.Length); !ok {
 		err = r.SkipBlock()
-	} else if err = r.ReadBlock(dst); err != nil {
+	} else if err = c.fill(r, dst, next); err != nil {
 		buf.Abandon(int(m.Begin))
 	} else if !buf.Right(int(m.Begin), dst) {
 		buf.Abandon(int(m.Begin))

@@ -44,11 +44,14 @@ func violation(format string, args ...any) error {
 // ReadBlock or thrown away with SkipBlock before the next call of Next.
 type Reader struct {
 	src         source
-	buf         []byte
-	start, end  int // buf[start:end] is read but not consumed
+	small, wide []byte // room: of readBuffer bytes, and for what did not go where it was expected
+	buf         []byte // one of them
+	start, end  int    // buf[start:end] is read but not consumed
 	maxBitfield int
-	block       int // bytes of the current block still to be taken
+	block       int // bytes of the current block, which is still to be taken
+	placed      int // of them, in their place already
 	large       []byte
+	ahead       ahead
 }
 
 // UnknownBitfield is the bitfieldLen of a torrent whose number of pieces is not
@@ -57,7 +60,12 @@ func UnknownBitfield(limit int) int { return -limit }
 
 // NewReader reads from conn. A bitfield must be exactly bitfieldLen bytes.
 func NewReader(conn net.Conn, bitfieldLen int) *Reader {
-	return &Reader{src: newSource(conn), buf: make([]byte, readBuffer), maxBitfield: bitfieldLen}
+	return newReader(newSource(conn), bitfieldLen)
+}
+
+func newReader(src source, bitfieldLen int) *Reader {
+	room := make([]byte, readBuffer)
+	return &Reader{src: src, small: room, buf: room, maxBitfield: bitfieldLen}
 }
 
 // Unread puts b in front of what the connection gives: bytes that came with
@@ -73,7 +81,12 @@ func (r *Reader) Unread(b []byte) {
 // connection.
 func (r *Reader) Buffered() bool {
 	have := r.end - r.start
-	if r.block > 0 || have < 4 {
+	switch {
+	case r.block > 0:
+		return false
+	case len(r.ahead.blocks) > 0:
+		return true
+	case have < 4:
 		return false
 	}
 	length := int(binary.BigEndian.Uint32(r.buf[r.start:]))
@@ -87,6 +100,9 @@ func (r *Reader) Buffered() bool {
 func (r *Reader) Next() (Message, error) {
 	if r.block > 0 {
 		panic("peerwire: Next called before the block was taken")
+	}
+	if len(r.ahead.blocks) > 0 {
+		return r.nextAhead(), nil
 	}
 	if err := r.fill(4); err != nil {
 		if r.end > r.start {
@@ -213,21 +229,35 @@ func (r *Reader) payload(n int) ([]byte, error) {
 // ReadBlock puts the block of the current Piece message into dst, which must
 // have exactly its length.
 func (r *Reader) ReadBlock(dst []byte) error {
+	_, err := r.ReadBlocks(dst, nil)
+	return err
+}
+
+// ReadBlocks is ReadBlock where others are expected to follow: what the same system
+// call brings of the first MaxExpected goes to their places. It returns how many have
+// been begun. They are the next messages, each to be taken with its Data; until then
+// expected stays as it is.
+func (r *Reader) ReadBlocks(dst []byte, expected []Block) (begun int, err error) {
 	if len(dst) != r.block {
 		panic("peerwire: ReadBlock with a destination of the wrong length")
 	}
-	r.block = 0
-	return unexpected(r.readInto(dst))
+	dst = dst[r.placed:]
+	r.block, r.placed = 0, 0
+	n := copy(dst, r.buf[r.start:r.end])
+	r.start += n
+	return r.readAhead(dst[n:], expected)
 }
 
 // SkipBlock throws the block of the current Piece message away.
 func (r *Reader) SkipBlock() error {
-	for r.block > 0 {
-		n := min(r.block, len(r.buf))
+	left := r.block - r.placed
+	r.block, r.placed = 0, 0
+	for left > 0 {
+		n := min(left, len(r.buf))
 		if _, err := r.payload(n); err != nil {
 			return unexpected(err)
 		}
-		r.block -= n
+		left -= n
 	}
 	return nil
 }
@@ -251,26 +281,12 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// readInto fills dst: first from the buffer, then straight from the
-// connection. The same system call that brings the end of dst also refills
-// the buffer.
+// readInto fills dst: first from the buffer, then straight from the connection.
 func (r *Reader) readInto(dst []byte) error {
 	n := copy(dst, r.buf[r.start:r.end])
 	r.start += n
-	dst = dst[n:]
-	for len(dst) > 0 {
-		r.start, r.end = 0, 0
-		n, err := r.src.ReadVector(dst, r.buf)
-		if n >= len(dst) {
-			r.end = n - len(dst)
-			return nil
-		}
-		dst = dst[n:]
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := r.readAhead(dst[n:], nil)
+	return err
 }
 
 // unexpected turns the end of the stream inside a message into the error it

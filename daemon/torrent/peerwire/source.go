@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// source is a connection that can fill two buffers with one call.
+// source is a connection that can fill many buffers with one call.
 type source interface {
 	io.Reader
-	// ReadVector reads into first and, once that is full, on into second.
-	// It returns the bytes read in all.
-	ReadVector(first, second []byte) (int, error)
+	// ReadVector reads into the first buffer and, once that is full, on into
+	// the next. It returns the bytes read in all.
+	ReadVector(buffers [][]byte) (int, error)
 }
 
 // newSource uses readv(2) where the connection has a descriptor.
@@ -32,7 +32,7 @@ func newSource(conn net.Conn) source {
 // a socket.
 type plainSource struct{ net.Conn }
 
-func (s plainSource) ReadVector(first, _ []byte) (int, error) { return s.Read(first) }
+func (s plainSource) ReadVector(buffers [][]byte) (int, error) { return s.Read(buffers[0]) }
 
 // vectorSource calls readv on the socket. It belongs to one goroutine.
 type vectorSource struct {
@@ -41,16 +41,16 @@ type vectorSource struct {
 	try func(fd uintptr) bool // tryOnce, bound once so that a read allocates nothing
 
 	// one call's arguments and results
-	vector [2][]byte
-	n      int
-	err    error
+	buffers [][]byte
+	n       int
+	err     error
 }
 
-func (s *vectorSource) ReadVector(first, second []byte) (int, error) {
-	s.vector = [2][]byte{first, second}
+func (s *vectorSource) ReadVector(buffers [][]byte) (int, error) {
+	s.buffers = buffers
 	s.n, s.err = 0, nil // a connection that is closed or late fails without a try
 	err := s.raw.Read(s.try)
-	s.vector = [2][]byte{}
+	s.buffers = nil
 	if err == nil {
 		err = s.err
 	}
@@ -63,7 +63,7 @@ func (s *vectorSource) ReadVector(first, second []byte) (int, error) {
 // tryOnce reads what is there; false asks to be called again once more is.
 func (s *vectorSource) tryOnce(fd uintptr) bool {
 	for {
-		s.n, s.err = unix.Readv(int(fd), s.vector[:])
+		s.n, s.err = unix.Readv(int(fd), s.buffers)
 		switch s.err {
 		case unix.EINTR:
 		case unix.EAGAIN:
