@@ -12,11 +12,13 @@ func TestGate(t *testing.T) {
 		passed := func() bool {
 			done := make(chan struct{})
 			through := make(chan bool, 1)
-			go func() { g.Wait(done); through <- true }()
+			go func() { through <- g.Wait(done) }()
 			synctest.Wait()
 			ok := len(through) == 1
 			close(done)
-			<-through
+			if waited := <-through; waited == ok {
+				t.Errorf("passed at once %t, waited %t", ok, waited)
+			}
 			return ok
 		}
 		steps := []struct {

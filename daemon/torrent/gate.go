@@ -10,14 +10,12 @@ type gate struct {
 
 	mu     sync.Mutex
 	queued int64
-	open   chan struct{} // closed while readers may pass
+	open   chan struct{} // closed when readers may pass again
 	shut   bool
 }
 
 func newGate(high, low int64) *gate {
-	g := &gate{high: high, low: low, open: make(chan struct{})}
-	close(g.open)
-	return g
+	return &gate{high: high, low: low}
 }
 
 // add counts n bytes that wait for the disk.
@@ -48,13 +46,18 @@ func (g *gate) bytes() int64 {
 	return g.queued
 }
 
-// Wait returns when readers may pass, or when done is closed.
-func (g *gate) Wait(done <-chan struct{}) {
+// Wait returns when readers may pass, or when done is closed, and reports whether
+// that took time.
+func (g *gate) Wait(done <-chan struct{}) (waited bool) {
 	g.mu.Lock()
-	open := g.open
+	shut, open := g.shut, g.open
 	g.mu.Unlock()
+	if !shut {
+		return false
+	}
 	select {
 	case <-open:
 	case <-done:
 	}
+	return true
 }

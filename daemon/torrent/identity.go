@@ -21,12 +21,13 @@ type identity struct {
 
 func identityOf(r *storage.Torrent) identity {
 	id := identity{key: r.InfoHash}
-	if v2, err := metainfo.ParseHashV2(r.HashV2); err == nil {
-		id.v2 = v2
+	if r.HashV2 != "" {
+		id.v2, _ = metainfo.ParseHashV2(r.HashV2) // zero if it is none
 	}
-	if v1, err := metainfo.ParseHash(r.HashV1); err == nil {
-		id.v1 = v1
-	} else if !id.isV2() || id.key != id.v2.Short() {
+	if r.HashV1 != "" {
+		id.v1, _ = metainfo.ParseHash(r.HashV1)
+	}
+	if !id.isV1() && (!id.isV2() || id.key != id.v2.Short()) {
 		id.v1 = id.key
 	}
 	return id

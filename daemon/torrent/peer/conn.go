@@ -78,7 +78,11 @@ type Limiter interface {
 }
 
 // Gate holds readers back while the disk is behind.
-type Gate interface{ Wait(done <-chan struct{}) }
+type Gate interface {
+	// Wait returns when the reader may go on, or when done is closed, and
+	// reports whether that took time.
+	Wait(done <-chan struct{}) (waited bool)
+}
 
 // Conn is one connection. Methods are safe for concurrent use.
 type Conn struct {

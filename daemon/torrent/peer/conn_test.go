@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // open lets everything pass.
 type open struct{}
 
-func (open) Wait(<-chan struct{}) {}
+func (open) Wait(<-chan struct{}) bool { return false }
 
 // desk is a Conn, its actor's end and the remote end of its connection.
 type desk struct {
@@ -217,17 +217,18 @@ func TestLastBlockIsNotLostAtTheEnd(t *testing.T) {
 // gateFunc hands out a channel for each reader that waits; closing it lets it go on.
 type gateFunc chan chan struct{}
 
-func (g gateFunc) Wait(done <-chan struct{}) {
+func (g gateFunc) Wait(done <-chan struct{}) bool {
 	c := make(chan struct{})
 	select {
 	case g <- c:
 	case <-done:
-		return
+		return true
 	}
 	select {
 	case <-c:
 	case <-done:
 	}
+	return true
 }
 
 // A reader held back by the disk or the rate limit is not a peer that is idle

@@ -42,13 +42,13 @@ func (c *Conn) read() error {
 	}
 }
 
-// hold waits until the disk and the user's limit let n bytes in. The peer is
-// not to blame for that time.
-func (c *Conn) hold(n int) {
-	before := time.Now()
-	c.cfg.Gate.Wait(c.done)
+// hold waits until the disk and the user's limit let n bytes in, and returns the
+// time then. The peer is not to blame for that.
+func (c *Conn) hold(n int, now time.Time) time.Time {
+	waited := c.cfg.Gate.Wait(c.done)
 	for _, l := range c.cfg.Down {
 		if passed, leave := l.Enter(n); passed != nil {
+			waited = true
 			select {
 			case <-passed:
 			case <-c.done:
@@ -56,9 +56,14 @@ func (c *Conn) hold(n int) {
 			}
 		}
 	}
-	if now := time.Now(); now.Sub(before) > time.Second {
-		c.cfg.Conn.SetReadDeadline(now.Add(idleTimeout))
+	if !waited {
+		return now
 	}
+	after := time.Now()
+	if after.Sub(now) > time.Second {
+		c.cfg.Conn.SetReadDeadline(after.Add(idleTimeout))
+	}
+	return after
 }
 
 // Stuck reports whether the peer has begun a block and does not end it. Such a
@@ -90,12 +95,12 @@ func (c *Conn) fill(r *peerwire.Reader, dst []byte, next *expected) error {
 // block takes the block that a Piece message carries.
 func (c *Conn) block(r *peerwire.Reader, m peerwire.Message, next *expected) error {
 	e := Event{ID: peerwire.Piece, Index: m.Index, Begin: m.Begin, Length: m.Length}
-	buf, late, err := c.pipe.arrived(m.Index, m.Begin, m.Length, time.Now())
+	now := time.Now()
+	buf, late, err := c.pipe.arrived(m.Index, m.Begin, m.Length, now)
 	if err != nil {
 		return err
 	}
-	c.hold(int(m.Length))
-	c.reading.Store(time.Now().UnixNano())
+	c.reading.Store(c.hold(int(m.Length), now).UnixNano())
 	defer c.reading.Store(0)
 	e.Late = late
 	if buf == nil {
