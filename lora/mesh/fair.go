@@ -10,8 +10,8 @@ const (
 )
 
 // fairShare limits how much of this node's airtime one source gets when the
-// channel is busy. Sources of which no beacon is known share one account,
-// since whoever invents sources invents many.
+// channel is busy. Sources of which no beacon is known, and which none names, share
+// one account, since whoever invents sources invents many.
 type fairShare struct {
 	accounts map[uint32]*load
 	total    load
@@ -21,7 +21,8 @@ const strangers uint32 = 0
 
 // account is to whom something by a source is charged.
 func (m *Mesh) account(source uint32) uint32 {
-	if m.links.lists[Short(source)] == nil && m.links.heard[Short(source)] == nil {
+	short := Short(source)
+	if m.links.lists[short] == nil && m.links.heard[short] == nil && len(m.links.listenersOf(short)) == 0 {
 		return strangers
 	}
 	return source
@@ -75,5 +76,5 @@ func (s *fairShare) relayed(source uint32, d time.Duration, now time.Time) {
 }
 
 // Knows says whether anything is known of a node besides that it claims to have
-// sent something: a beacon, or that it is heard directly.
+// sent something: a beacon, its own or one that names it, or that it is heard directly.
 func (m *Mesh) Knows(node uint32) bool { return m.account(node) != strangers }

@@ -167,3 +167,15 @@ func TestFlooderIsTalkedPast(t *testing.T) {
 		}
 	}
 }
+
+// Sources that a beacon names have accounts of their own, those of which nothing is
+// known have one.
+func TestAccounts(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, far)
+	for source, want := range map[uint32]uint32{third: third, far: far, there: strangers, 12345: strangers} {
+		if got := n.mesh.account(source); got != want || n.mesh.Knows(source) != (want != strangers) {
+			t.Errorf("what %x says is charged to %x, want %x", source, got, want)
+		}
+	}
+}

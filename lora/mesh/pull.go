@@ -192,8 +192,8 @@ func (m *Mesh) receivePull(p Packet, r reception) {
 			lacking = append(lacking, f)
 		}
 	}
-	if !m.links.hears(asker, m.short) {
-		return
+	if p.Next != m.short && !m.links.hears(asker, m.short) {
+		return // who asks this node hears it, whatever its beacon said when little was heard
 	}
 	delay := time.Duration(0)
 	if p.Next != m.short { // first those who were asked

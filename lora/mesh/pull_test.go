@@ -44,3 +44,23 @@ func TestPullsInCalm(t *testing.T) {
 		}
 	}
 }
+
+// Who is asked answers, also where the beacon of the asker does not name it: what the
+// asker heard when it made that was perhaps little else than one node. Others
+// answer only who hears them.
+func TestPullsAreAnsweredByWhoIsAsked(t *testing.T) {
+	for next, want := range map[uint32]int{here: 1, there: 0} {
+		n := newNode(t, nil)
+		n.learn(third, third, there)
+		lacks := theirs(1, packet.Broadcast, far)
+		lacks.From, lacks.ID.Source, lacks.TTL = far, far, 0
+		n.receive(lacks)
+		n.pass(2 * time.Minute)
+		n.takeSent()
+		n.receive(Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(next), Have: newFilter(1, 7)})
+		n.pass(2 * time.Minute)
+		if sent := n.takeSent(); len(sent) != want {
+			t.Errorf("node %x asked: sent %+v, want %d packets", next, sent, want)
+		}
+	}
+}
