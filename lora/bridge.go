@@ -155,7 +155,7 @@ func New(cfg Config) (*Bridge, error) {
 	b.assembler = fragment.NewAssembler(b.plan.TimeOnAir(b.room.share + fragmentOverhead))
 	b.mesh = mesh.New(mesh.Config{
 		NodeID: b.node, Epoch: epoch, Airtime: b.plan.TimeOnAir, Budget: b.budget, Opens: mesh.Opens,
-		FloorSNRdB: floorSNR(cfg.Settings.SpreadingFactor), MaxMessages: cfg.MaxQueued, Known: b.loadKnown(),
+		FloorSNRdB: floorSNR(cfg.Settings.SpreadingFactor), MaxMessages: cfg.MaxQueued, Known: b.loadKnown(), Recent: b.loadRecent(),
 	})
 	if b.radio.kind == radioOff {
 		return b, nil
@@ -174,7 +174,7 @@ func floorSNR(spreadingFactor int) float64 { return -2.5 - 2.5*float64(spreading
 func (b *Bridge) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return errors.Join(b.counter.Close(), b.saveAirtime(0), b.saveKnown())
+	return errors.Join(b.counter.Close(), b.saveAirtime(0), b.saveKnown(), b.saveRecent())
 }
 
 // complete fills in the defaults and refuses what cannot work.

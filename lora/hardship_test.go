@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"lorrent/lora/ether"
+	"lorrent/lora/mesh"
 	"lorrent/lora/modem"
 	"lorrent/lora/packet"
 	"lorrent/storage"
@@ -251,6 +252,33 @@ func TestBoardAnswersNonsense(t *testing.T) {
 		await(t, time.Hour, "delivery of all", func() bool { return a.states()["delivered"] == 5 })
 		if got := b.inbox(); !slices.Equal(got, []string{"0", "1", "2", "3", "4"}) || len(a.inbox()) != 0 {
 			t.Errorf("inboxes %q and %q", got, a.inbox())
+		}
+	})
+}
+
+// What came in the last minutes is known after an orderly end, so that neighbours
+// need not send it again.
+func TestRecentIsKept(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		air, a, b := pair(t, ether.Config{Seed: 1})
+		a.run()
+		b.run()
+		sent := a.send(Broadcast, "to all")
+		await(t, time.Minute, "the message", func() bool { return len(b.inbox()) == 1 })
+		b.halt()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		recent := stationOn(t, b.cfg.Store, b.path, air, nil).loadRecent()
+		i := slices.IndexFunc(recent, func(h mesh.Heard) bool { return h.Packet.ID.String() == sent.ID })
+		if i < 0 || recent[i].Packet.Type != mesh.Flood || time.Since(recent[i].At).Abs() > time.Minute {
+			t.Errorf("kept %+v, want message %s", recent, sent.ID)
+		}
+		if err := b.cfg.Store.SetSetting(settingRecent, []byte("\x00\x00\x00\x00\x00\x00\x00\x00\x03abcdef")); err != nil {
+			t.Fatal(err)
+		}
+		if damaged := stationOn(t, b.cfg.Store, b.path, air, nil).loadRecent(); len(damaged) != 0 {
+			t.Errorf("of garbage %+v is kept", damaged)
 		}
 	})
 }

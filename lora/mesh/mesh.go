@@ -63,6 +63,8 @@ type Config struct {
 	FloorSNRdB float64
 	// Known is what Mesh.Known returned in an earlier life.
 	Known []Packet
+	// Recent is what Mesh.Recent returned in an earlier life.
+	Recent []Heard
 	// MaxMessages limits the outgoing messages held. Default 1024.
 	MaxMessages int
 	// Tuning is zero for the defaults.
@@ -205,6 +207,8 @@ func (m *Mesh) Up(now time.Time) []Action {
 		m.cfg.Known = nil
 		m.beacons.wide = now.Add(-m.jitter(m.tuning.WideMost)) // others know it from the earlier life
 	}
+	m.restore(m.cfg.Recent, now)
+	m.cfg.Recent = nil
 	m.startBeacons(now)
 	m.startPulls(now)
 	return m.step(now)

@@ -257,3 +257,39 @@ func (m *Mesh) reachedSince(f *flood, x uint16, since time.Time) bool {
 // repairable says whether neighbours may ask for it: messages for everyone and
 // what the network should know of its nodes.
 func (f *flood) repairable() bool { return f.key.kind == Flood || f.key.kind == Beacon }
+
+// Heard is something that spreads, and when it came.
+type Heard struct {
+	Packet Packet
+	At     time.Time
+}
+
+// Recent is what came of late of what neighbours may ask for, oldest first. A host
+// that keeps it over a restart spares the network that all of it is sent again to a
+// node that has it: after some minutes it is of no more use.
+func (m *Mesh) Recent() []Heard {
+	var recent []Heard
+	for _, f := range m.floods.since(m.load.at, pullSpan) {
+		if f.repairable() && (!f.own || f.sent > 0) {
+			recent = append(recent, Heard{f.packet, f.first})
+		}
+	}
+	return recent
+}
+
+// restore takes in what Recent returned. It is for others to ask for: what there was
+// to relay was relayed in the earlier life.
+func (m *Mesh) restore(recent []Heard, now time.Time) {
+	for _, h := range recent {
+		f := &flood{
+			key: m.keyOf(&h.Packet), packet: h.Packet, first: h.At,
+			own: h.Packet.From == m.cfg.NodeID, confirmed: true, sent: 1,
+		}
+		age := now.Sub(h.At)
+		if !f.repairable() || age < 0 || age >= pullSpan || m.floods.all[f.key] != nil {
+			continue
+		}
+		f.holds(Short(h.Packet.From))
+		m.remember(f)
+	}
+}

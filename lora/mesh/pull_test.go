@@ -64,3 +64,44 @@ func TestPullsAreAnsweredByWhoIsAsked(t *testing.T) {
 		}
 	}
 }
+
+// What came before a restart is told of, offered, and neither delivered nor relayed
+// again; what is too old, or of a time to come, is nothing.
+func TestRecentSurvivesARestart(t *testing.T) {
+	before := newNode(t, nil)
+	before.learn(third, third, here)
+	old := theirs(1, packet.Broadcast, there)
+	before.receive(old)
+	before.pass(pullSpan - time.Minute)
+	kept := theirs(2, packet.Broadcast, there)
+	before.receive(kept)
+	before.enqueue(ours(9, packet.Broadcast, time.Hour)) // its place is the outbox
+	for _, h := range before.mesh.Recent() {
+		if h.Packet.Type == Flood && h.Packet.From == here {
+			t.Error("keeps a message that it has not sent")
+		}
+	}
+	ahead := Heard{theirs(3, packet.Broadcast, there), before.now.Add(time.Hour)}
+
+	n := &node{t: t, now: before.now.Add(90 * time.Second), mesh: New(Config{
+		NodeID: here, Epoch: 2, Airtime: perByte, FloorSNRdB: -17.5, Recent: append(before.mesh.Recent(), ahead),
+	})}
+	n.do(n.mesh.Up(n.now))
+	n.learn(third, third, here)
+	have := n.mesh.have(n.now, 1)
+	if !have.has(kept.ID) || have.has(old.ID) || have.has(ahead.Packet.ID) {
+		t.Error("after the restart it tells of something else")
+	}
+	n.takeSent()
+	n.receive(kept)
+	n.pass(10 * time.Second)
+	if sent := n.takeSent(); len(n.delivered) != 0 || len(sent) != 0 {
+		t.Errorf("delivered %v, sent %+v of what came before the restart", n.delivered, sent)
+	}
+	n.receive(Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(here), Have: newFilter(1, 7)})
+	n.pass(10 * time.Second)
+	sent := n.takeSent()
+	if len(sent) != 1 || len(sent[0].Inner) != 1 || sent[0].Inner[0].ID != kept.ID {
+		t.Errorf("offered %+v, want the message from before the restart", sent)
+	}
+}

@@ -48,6 +48,7 @@ type host struct {
 	sequence uint32
 	plan     *airtime.Plan
 	known    []mesh.Packet
+	recent   []mesh.Heard
 }
 
 func (w *world) host(i int) *host {
@@ -72,6 +73,7 @@ func newMeshed(w *world, node int) station {
 	s.mesh = mesh.New(mesh.Config{
 		NodeID: nodeID(node), Epoch: uint16(random.Uint32()), Airtime: w.preset.timeOnAir, Budget: s.budget,
 		Random: random, FloorSNRdB: w.preset.SensitivitydBm - noiseFloordBm, Tuning: w.Tuning, Known: w.host(node).known,
+		Recent: w.host(node).recent,
 	})
 	return s
 }
@@ -103,7 +105,8 @@ func (s *meshed) pending(m *message) (packet.ID, bool) {
 
 func (s *meshed) stop() {
 	s.ended = true
-	s.world.host(s.node).known = s.mesh.Known()
+	h := s.world.host(s.node)
+	h.known, h.recent = s.mesh.Known(), s.mesh.Recent()
 }
 
 func (s *meshed) originate(m *message) {
