@@ -137,6 +137,14 @@ func (a *arena) startSeeds(t *testing.T, ctx context.Context, kind string, n int
 	}
 }
 
+// seedAddress is where the first seed listens.
+func (a *arena) seedAddress() string {
+	if a.lorrent != nil {
+		return net.JoinHostPort(a.peerAddr, lorrentPort)
+	}
+	return fmt.Sprintf("10.77.0.%d:%d", firstSeed, seedPort)
+}
+
 func (a *arena) startLorrentSeed(t *testing.T, ctx context.Context) {
 	t.Helper()
 	program, err := buildDaemon()

@@ -56,7 +56,7 @@ func (b *benchmark) eight(t *testing.T) {
 		samples = append(samples, b.sampleOf(t, fmt.Sprintf("eight-%d", i), b.size/8))
 	}
 	for _, n := range []int{1, 8} {
-		b.compete(t, fmt.Sprintf("eight: %d of %d MiB at once", n, b.size/8/mib), download{samples: samples[:n], seeds: 1}, nil, downloadColumns)
+		b.compete(t, fmt.Sprintf("eight: %d of %d MiB at once", n, b.size/8/mib), download{samples: samples[:n], seeds: 1}, []contender{minimalLeecher()}, downloadColumns)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,37 +18,58 @@ import (
 	"lorrent/daemon/torrent/peerwire"
 )
 
-// minimalQueue is how many requests the minimal leecher has waiting: 64 MiB.
-const minimalQueue = 4096
+// minimalQueue is how many requests the minimal leecher has waiting: 64 MiB. Our own
+// daemon takes fewer.
+const minimalQueue, lorrentQueue = 4096, 2000
 
-// leechOrder is what the minimal leecher is told, as JSON.
+// leechOrder is what the minimal leecher is told, as JSON: for each torrent, whom to
+// ask and where to put it.
 type leechOrder struct {
-	Torrent string // .torrent file
-	Address string // of the seed
-	File    string // to write
+	Address  string      // of the seed
+	Queue    int         // requests it takes at a time
+	Torrents [][2]string // .torrent file, file to write
 }
 
 // minimalLeecher is what a seed gives to whoever asks for nothing but what it
 // must: no client is faster with this seed on this line, or cheaper.
 func minimalLeecher() contender {
 	return contender{name: "*minimal leecher*", bound: true, seeded: true, launch: func(t *testing.T, _ context.Context, a *arena, j job) running {
-		order, err := json.Marshal(leechOrder{j.torrents[0], fmt.Sprintf("10.77.0.%d:%d", firstSeed, seedPort), filepath.Join(j.data, a.samples[0].name)})
+		order := leechOrder{Address: a.seedAddress(), Queue: minimalQueue}
+		if a.lorrent != nil {
+			order.Queue = lorrentQueue
+		}
+		for i, path := range j.torrents {
+			order.Torrents = append(order.Torrents, [2]string{path, filepath.Join(j.data, a.samples[i].name)})
+		}
+		text, err := json.Marshal(order)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return startBound(t, j, "leech", string(order))
+		return startBound(t, j, "leech", string(text))
 	}}
 }
 
-// leechRole does only what a download of a single-file torrent must, on one
-// thread but for the asking: it tells the tracker, shakes hands, and receives,
+// leechRole does only what a download of single-file torrents must, on one thread
+// for each but for the asking: it tells the tracker, shakes hands, and receives,
 // hashes and writes pieces from the first to the last.
 func leechRole(args []string) error {
 	var order leechOrder
 	if err := json.Unmarshal([]byte(args[0]), &order); err != nil {
 		return err
 	}
-	b, err := os.ReadFile(order.Torrent)
+	ended := make(chan error)
+	for _, paths := range order.Torrents {
+		go func() { ended <- leech(order, paths[0], paths[1]) }()
+	}
+	var failed error
+	for range order.Torrents {
+		failed = errors.Join(failed, <-ended)
+	}
+	return failed
+}
+
+func leech(order leechOrder, torrent, path string) error {
+	b, err := os.ReadFile(torrent)
 	if err != nil {
 		return err
 	}
@@ -58,7 +80,7 @@ func leechRole(args []string) error {
 	if err := tellTracker(m.Info.Hash); err != nil {
 		return err
 	}
-	f, err := os.Create(order.File)
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
@@ -76,7 +98,7 @@ func leechRole(args []string) error {
 	if _, err := peerwire.ReadHandshake(conn); err != nil {
 		return err
 	}
-	return takeAll(conn, m.Info, f)
+	return takeAll(conn, m.Info, order.Queue, f)
 }
 
 // tellTracker announces the leecher, and has no use for the answer.
@@ -93,14 +115,14 @@ func tellTracker(hash metainfo.Hash) error {
 }
 
 // takeAll receives, and puts each piece in its place when all of it is there.
-func takeAll(conn net.Conn, info *metainfo.Info, f *os.File) error {
+func takeAll(conn net.Conn, info *metainfo.Info, queue int, f *os.File) error {
 	r := peerwire.NewReader(conn, (info.NumPieces()+7)/8)
 	pieces, free := make(map[uint32]*filling), [][]byte(nil)
 	var asked int64
 	for left := info.NumPieces(); left > 0; {
 		m, err := r.Next()
 		if err == nil && m.ID == peerwire.Unchoke && asked == 0 {
-			asked, err = ask(conn, info, 0, minimalQueue)
+			asked, err = ask(conn, info, 0, queue)
 		}
 		if err != nil {
 			return err
