@@ -13,6 +13,10 @@ import (
 // up, because their blocks may still come.
 const maxGivenUp = 1024
 
+// maxBatch bounds the blocks of which the actor is told, and the requests that are
+// sent, at once.
+const maxBatch = 64
+
 // Request is a block to ask for, and where it goes.
 type Request struct {
 	Index, Begin, Length uint32
@@ -42,7 +46,7 @@ type pipeline struct {
 func (p *pipeline) batch() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return min(32, max(1, (p.asked.n-p.givenUp)/4))
+	return min(maxBatch, max(1, (p.asked.n-p.givenUp)/4))
 }
 
 func (p *pipeline) find(index, begin, length uint32) int {
@@ -135,11 +139,17 @@ func (c *Conn) Outstanding() int {
 	return c.pipe.asked.n - c.pipe.givenUp
 }
 
-// Room is how many more blocks should be asked for now.
+// Room is how many more blocks should be asked for now: none until there is room for
+// a good many, because every message wakes the peer.
 func (c *Conn) Room() int {
 	c.pipe.mu.Lock()
 	defer c.pipe.mu.Unlock()
-	return c.pipe.window.depth() - (c.pipe.asked.n - c.pipe.givenUp)
+	depth := c.pipe.window.depth()
+	room := depth - (c.pipe.asked.n - c.pipe.givenUp)
+	if room < min(maxBatch, depth/8) {
+		return 0
+	}
+	return room
 }
 
 // SetQueueLimit tells the peer's reqq (BEP 10): it answers no more requests
