@@ -75,6 +75,30 @@ func TestFlooderIsRelayedInPart(t *testing.T) {
 	}
 }
 
+// What waits counts as well: while the channel is taken, and nothing leaves, no more
+// than its share of one source is queued.
+func TestFlooderFillsNoQueue(t *testing.T) {
+	n := crowded(t, nil)
+	n.learn(there, there)
+	for i := range uint32(400) { // a busy channel
+		n.receive(Packet{Type: Routed, ID: packet.ID{Source: third, Epoch: 9, Sequence: i}, From: third, To: far, Tx: Short(third), Next: Short(far)})
+		n.now = n.now.Add(time.Second / 2)
+	}
+	for i := range uint32(100) {
+		n.receive(theirs(7000+i, packet.Broadcast, there))
+		n.now = n.now.Add(100 * time.Millisecond)
+	}
+	waiting := 0
+	for _, j := range n.mesh.jobs {
+		if j.relays() && j.flood.key.id.Source == there {
+			waiting++
+		}
+	}
+	if waiting == 0 || waiting > 20 {
+		t.Errorf("%d of 100 wait to be relayed, want a few", waiting)
+	}
+}
+
 // Neighbours learn of what else came, and are sent it, whatever one source said.
 func TestFlooderHidesNothing(t *testing.T) {
 	n := newNode(t, nil)

@@ -172,3 +172,30 @@ func TestReplay(t *testing.T) {
 		t.Errorf("delivered %d, relayed %d times; want 2 and a few", len(n.delivered), sent)
 	}
 }
+
+// Who makes senders up, a new one in each packet, makes no neighbour look gone that
+// is silent for some minutes, and none is forgotten for their sake.
+func TestForgedSenders(t *testing.T) {
+	n := newNode(t, nil)
+	for range 5 {
+		for i := range uint32(6) {
+			n.learn(third+i, third+i, here)
+		}
+		n.pass(time.Minute)
+	}
+	n.pass(2 * quiet)
+	for i := range uint32(1000) {
+		n.receive(theirs(i, packet.Broadcast, 50_000+i))
+		n.now = n.now.Add(100 * time.Millisecond)
+	}
+	told := make(map[uint16]bool)
+	for _, link := range n.mesh.links.beacon(n.now) {
+		told[link.ID] = true
+	}
+	for i := range uint32(6) {
+		if !told[Short(third+i)] {
+			t.Errorf("neighbour %x is not told of", third+i)
+		}
+	}
+	n.bounded()
+}

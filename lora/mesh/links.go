@@ -24,7 +24,7 @@ type linkTable struct {
 	me      uint16
 	floor   float64 // SNR in dB of the weakest signal that is received
 	heard   map[uint16]*neighbour
-	copies  int // heard of all
+	copies  int // heard of all but the first of each
 	lists   map[uint16]*list
 	out, in map[uint16][]edge // links by sender and by receiver, as of outAt
 	outAt   time.Time
@@ -87,8 +87,10 @@ func (t *linkTable) hear(id uint16, snr float64, now time.Time) (fresh bool) {
 	if id == t.me || id == nobody || id == Anybody {
 		return false
 	}
-	t.copies++
 	n := t.heard[id]
+	if n != nil {
+		t.copies++ // who makes senders up says little of those that are silent
+	}
 	margin := min(max(snr-t.floor, 0), 60)
 	if n == nil {
 		if len(t.heard) >= maxNeighbours {
@@ -106,15 +108,21 @@ func (t *linkTable) hear(id uint16, snr float64, now time.Time) (fresh bool) {
 	return fresh
 }
 
+// forgetSilent makes room: who was heard once or twice goes before all others, since
+// whoever makes senders up makes up many, and of these who was silent for longest.
 func (t *linkTable) forgetSilent() {
 	var oldest uint16
 	for id, n := range t.heard {
-		if o := t.heard[oldest]; o == nil || n.last.Before(o.last) || n.last.Equal(o.last) && id < oldest {
+		o := t.heard[oldest]
+		if o == nil || n.hardly() && !o.hardly() || n.hardly() == o.hardly() && (n.last.Before(o.last) || n.last.Equal(o.last) && id < oldest) {
 			oldest = id
 		}
 	}
 	delete(t.heard, oldest)
 }
+
+// hardly says whether a neighbour was heard so little that it may be made up.
+func (n *neighbour) hardly() bool { return n.copies <= 2 }
 
 // learn takes in a beacon. It says whether it was newer than what was known.
 func (t *linkTable) learn(p *Packet, now time.Time) bool {

@@ -81,25 +81,31 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
-// What the mesh promises, on topologies that run in a moment: the numbers are a
-// little below what the full tables show.
+// What the mesh promises, on topologies that run in a moment: the bounds are two or
+// three points from what the full tables show, about as much as one draw differs
+// from another.
 func TestMesh(t *testing.T) {
-	for _, topology := range []string{"n20_s1", "n20_s2", "n20_s3", "n50_s2"} {
-		t.Run(topology, func(t *testing.T) {
-			cfg, base := config(t, topology, "ours"), config(t, topology, "fw28")
+	promises := []struct {
+		topology     string
+		soon, near   float64 // percent of broadcasts within 15 min, and within 4 hops
+		direct, cost float64 // of what is deliverable; times flooding's transmissions
+	}{
+		{"n20_s1", 97.5, 96.5, 0.97, 0.95},
+		{"n20_s2", 97.5, 96.5, 0.97, 0.6},
+		{"n20_s3", 97.5, 97.5, 0.94, 0.85},
+		{"n50_s2", 95, 95.5, 0.93, 1.3}, // parts are joined by two links only, one each way
+	}
+	for _, want := range promises {
+		t.Run(want.topology, func(t *testing.T) {
+			cfg, base := config(t, want.topology, "ours"), config(t, want.topology, "fw28")
 			row, flood := run(t, cfg), run(t, base)
-			if row.Within15 < 90 || row.ReachNear < 92 || row.PerMessageData+row.PerMessageBeacon > 1.2*flood.PerMessage {
-				t.Errorf("broadcast: %+v\nwant 90 %% within 15 min, 92 %% near, %.1f transmissions at most before repair", row, 1.2*flood.PerMessage)
+			if row.Within15 < want.soon || row.ReachNear < want.near || row.PerMessageData+row.PerMessageBeacon > 1.2*flood.PerMessage {
+				t.Errorf("broadcast: %+v\nwant %+v, %.1f transmissions at most before repair", row, want, 1.2*flood.PerMessage)
 			}
 			cfg.Direct, base.Direct = true, true
 			direct, flooded := run(t, cfg), run(t, base)
-			// The parts of n50_s2 are joined by two links only, one each way.
-			least := 0.94
-			if topology == "n50_s2" {
-				least = 0.85
-			}
-			if direct.Delivered < least*direct.Deliverable || direct.Delivered < flooded.Delivered || direct.PerMessage > 1.35*flooded.PerMessage {
-				t.Errorf("direct: %+v\nflooding: %+v", direct, flooded)
+			if direct.Delivered < want.direct*direct.Deliverable || direct.Delivered < flooded.Delivered || direct.PerMessage > want.cost*flooded.PerMessage {
+				t.Errorf("direct: %+v\nflooding: %+v\nwant %+v", direct, flooded, want)
 			}
 			for _, r := range []Row{row, direct} {
 				if r.Duplicates != 0 || r.FalselyFailed != 0 || r.HourlyAirtime > 10 {
@@ -118,10 +124,10 @@ func TestMishaps(t *testing.T) {
 		near, reach    float64 // of broadcasts, of direct messages; in percent
 		mostHourlyUsed float64
 	}{
-		{"moving", func(c *Config) { c.Moving = 0.1 }, 88, 80, 10},
-		{"rebooting", func(c *Config) { c.Reboot = 0.33 }, 80, 75, 10},
-		{"flooder", func(c *Config) { c.Flooder = true }, 50, 40, 10},
-		{"one percent", func(c *Config) { c.Duty = 0.01 }, 30, 30, 1},
+		{"moving", func(c *Config) { c.Moving = 0.1 }, 96, 96, 10},
+		{"rebooting", func(c *Config) { c.Reboot = 0.33 }, 96, 96, 10},
+		{"flooder", func(c *Config) { c.Flooder = true }, 80, 80, 10},
+		{"one percent", func(c *Config) { c.Duty = 0.01 }, 33, 58, 1},
 	}
 	for _, mishap := range mishaps {
 		t.Run(mishap.name, func(t *testing.T) {
