@@ -286,6 +286,23 @@ func TestHostilePackets(t *testing.T) {
 	})
 }
 
+// Of a bundle it takes what is for it and true, and what is for others.
+func TestBundle(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		_, s, p := meetByHand(t)
+		forged := p.text(s.node, "forged")
+		forged.Payload[3] ^= 4
+		all := mesh.Packet{Type: mesh.Bundle, Tx: packet.Short(p.id())}
+		all.Inner = []mesh.Packet{p.text(s.node, "one"), forged, p.text(Broadcast, "all"), p.text(s.node, "two")}
+		p.send(all)
+		await(t, time.Minute, "three messages", func() bool { return len(s.inbox()) == 3 })
+		time.Sleep(time.Minute)
+		if got := s.inbox(); len(got) != 3 {
+			t.Errorf("inbox %q", got)
+		}
+	})
+}
+
 func TestOff(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		s := newStation(t, nil, func(c *Config) { c.Radio = "off" })

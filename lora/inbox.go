@@ -20,7 +20,7 @@ func (b *Bridge) receive(r modem.Received) []mesh.Action {
 	p, err := mesh.Decode(r.Packet)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err == nil && p.Type == mesh.Routed && uint16(p.To) == b.short() && p.From != b.node {
+	if err == nil {
 		err = b.claim(&p, r)
 	}
 	if err != nil {
@@ -28,15 +28,25 @@ func (b *Bridge) receive(r modem.Received) []mesh.Action {
 		b.cfg.Log.Debug().Err(err).Int("bytes", len(r.Packet)).Msg("packet ignored")
 		return nil
 	}
+	claimed := p.Inner[:0]
+	for _, inner := range p.Inner {
+		if b.claim(&inner, r) == nil {
+			claimed = append(claimed, inner)
+		}
+	}
+	p.Inner = claimed
 	b.counters.received++
 	return b.mesh.Receive(p, finite(r.RSSIdBm), finite(r.SNRdB), b.clock.now())
 }
 
 // claim takes a direct message with our short id as ours, if our key opens it.
 // Of an unknown sender it asks who that is, and keeps the message until it
-// knows; one of another node with the same short id goes on. The caller holds
-// mu.
+// knows; one of another node with the same short id goes on. Anything else it
+// leaves as it is. The caller holds mu.
 func (b *Bridge) claim(p *mesh.Packet, r modem.Received) error {
+	if p.Type != mesh.Routed || uint16(p.To) != b.short() || p.From == b.node {
+		return nil
+	}
 	err := b.ring.Claim(p)
 	switch {
 	case err == nil:

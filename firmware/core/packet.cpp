@@ -9,6 +9,8 @@ constexpr size_t kNextAt = 14;
 constexpr size_t kDestAt = 16;
 constexpr size_t kRest = 14;  // from where on a packet is its own
 constexpr size_t kItemKey = 9;
+constexpr unsigned kItemDirected = 8;  // added to the type
+constexpr unsigned kItemTypes = 7;
 constexpr size_t kStatementSize = 68;
 
 bool bundleFits(const uint8_t* b, size_t n) {
@@ -100,11 +102,12 @@ uint32_t contentHash(const uint8_t* b, size_t n) {
 size_t nextItem(const uint8_t* b, size_t n, size_t* at, uint8_t* packet) {
   if (*at >= n) return 0;
   const uint8_t* item = b + *at;
-  const size_t rest = item[0] - kItemKey;
+  const uint8_t* rest = item + 2 + kItemKey;
+  const unsigned options = item[1] & kItemDirected ? *rest++ : 0;
   *at += 2u + item[0];
   Writer w(packet);
-  w.u8(0xC0).u8(0x10 | (item[1] & 0x0F)).u8(item[1] >> 4).bytes(item + 2, kItemKey);
-  w.bytes(b + kKeyAt, 2).bytes(item + 2 + kItemKey, smaller(rest, kMaxPacket - kRest));
+  w.u8(0xC0).u8(0x10 | (item[1] & kItemTypes)).u8(static_cast<uint8_t>(options | item[1] >> 4)).bytes(item + 2, kItemKey);
+  w.bytes(b + kKeyAt, 2).bytes(rest, smaller<size_t>(b + *at - rest, kMaxPacket - kRest));
   return w.size();
 }
 

@@ -44,17 +44,20 @@ void Relay::heard(const Header& h, const uint8_t* packet, size_t n, int16_t snr,
     uint8_t inner[kMaxPacket];
     Header ih;
     for (size_t at = kFirstItem, size; (size = nextItem(packet, n, &at, inner)) > 0;) {
-      if (parse(inner, size, &ih) && ih.onChannel()) spread(ih, inner, size);
+      if (parse(inner, size, &ih) && (ih.directed || ih.onChannel())) take(ih, inner, size);
     }
-  } else if (h.type == kAck) {
-    acknowledgement(h, packet, n);
-  } else if (h.directed) {
-    directed(h, packet, n);
   } else {
-    if (h.type == kBeacon) links_.learn(h, packet, now);
-    if (h.type != kBeacon || h.ttl > 0 || static_cast<uint16_t>(h.source) != h.tx) spread(h, packet, n);
+    take(h, packet, n);
   }
   reconsider();
+}
+
+// take takes in a packet, alone or out of a BUNDLE.
+void Relay::take(const Header& h, const uint8_t* packet, size_t n) {
+  if (h.type == kAck) return acknowledgement(h, packet, n);
+  if (h.directed) return directed(h, packet, n);
+  if (h.type == kBeacon) links_.learn(h, packet, now_);
+  if (h.type != kBeacon || h.ttl > 0 || static_cast<uint16_t>(h.source) != h.tx) spread(h, packet, n);
 }
 
 // place is a free place for a job, or that of the oldest that waits for nothing; nullptr:

@@ -77,6 +77,7 @@ class Relay final : public Outcomes {
   };
 
   // relay.cpp: what is heard
+  void take(const Header& h, const uint8_t* packet, size_t n);
   void empty();
   Job* place(Job* first, size_t size, int n, const Header& h);
   void spread(const Header& h, const uint8_t* packet, size_t n);

@@ -65,6 +65,41 @@ void testAnswersForTheReceiver() {
   CHECK(sentOf(b, kRouted) == 1, "a false acknowledgement silences one attempt at most");
 }
 
+// What others put together is taken apart: two messages go on, an acknowledgement ends
+// what it is of.
+void testTakesBundlesApart() {
+  const auto item = [](const Bytes& p) {
+    Bytes i = {static_cast<uint8_t>(p.size() - 4), static_cast<uint8_t>((p[2] & 0x0F) << 4 | (p[1] & 0x0F) | 8)};
+    i.insert(i.end(), p.begin() + 3, p.begin() + 12);
+    i.push_back(p[2] & 0xF0);
+    i.insert(i.end(), p.begin() + 14, p.end());
+    return i;
+  };
+  const auto bundle = [&](uint8_t tx, std::initializer_list<Bytes> packets) {
+    Bytes b = {0xC0, 0x18, 0, 0x00, tx};
+    for (const Bytes& p : packets) {
+      const Bytes i = item(p);
+      b.insert(b.end(), i.begin(), i.end());
+    }
+    return b;
+  };
+  Bench b;
+  alone(b);
+  hearBeaconOf9(b);
+  hear(b, bundle(1, {routed(0), routed(1)}));
+  b.pass(1000);
+  CHECK(sentOf(b, kRouted) == 2, "%d", sentOf(b, kRouted));
+  for (const Sent& s : b.desk.sent) {
+    if (s.packet[1] == (0x10 | kRouted)) CHECK(s.packet.size() == routed(0).size() && s.packet[15] == 0x09 && s.packet.back() == 0xDD);
+  }
+  hear(b, bundle(9, {acknowledgement(0)}));
+  b.pass(1000);
+  CHECK(sentOf(b, kAck) == 1, "%d", sentOf(b, kAck));
+  const int sent = sentOf(b, kRouted);
+  b.pass(120000);
+  CHECK(sentOf(b, kRouted) == sent, "after the acknowledgement %d", sentOf(b, kRouted) - sent);
+}
+
 // A host that comes back takes over at once, also from what the relay has on the air.
 void testHostTakesOver() {
   Bench b;
@@ -82,5 +117,6 @@ void testHostTakesOver() {
 void directedTests() {
   run("passes on until acknowledged", testPassesOnUntilAcknowledged);
   run("answers for the receiver", testAnswersForTheReceiver);
+  run("takes bundles apart", testTakesBundlesApart);
   run("host takes over", testHostTakesOver);
 }

@@ -17,7 +17,7 @@ func (m *Mesh) bundle(p Packet, first *job, now time.Time) (Packet, []*job) {
 		if j == first || j.flood == nil || j.flood.key.kind != Flood {
 			continue
 		}
-		add := innerSize + len(j.flood.packet.Payload)
+		add := j.flood.packet.itemSize()
 		if size+add > bundleBytes {
 			continue
 		}

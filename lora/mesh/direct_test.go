@@ -238,3 +238,25 @@ func TestAbandonedIsDone(t *testing.T) {
 		t.Errorf("%d messages held", n.mesh.Len())
 	}
 }
+
+// Each packet of a bundle counts as if it had come alone.
+func TestBundleOfDirect(t *testing.T) {
+	n, m, _ := passedOn(t)
+	mine, passing := theirs(1, here, third), theirs(2, far, third)
+	n.learn(far, far, here)
+	n.pass(fieldAge)
+	n.receive(Packet{Type: Bundle, Tx: Short(third), Inner: []Packet{mine, passing, ackOf(m.ID, far, third)}})
+	n.wantStates("1 sent 1", "1 relayed 1", "1 delivered 1")
+	if len(n.delivered) != 1 || n.delivered[0] != mine.ID {
+		t.Errorf("delivered %v, want the message for this node", n.delivered)
+	}
+	n.pass(10 * time.Second)
+	passed := false
+	sent := n.takeSent()
+	for _, p := range sent {
+		passed = passed || p.Type == Routed && p.ID == passing.ID && p.Next == Short(far)
+	}
+	if !passed {
+		t.Errorf("sent %+v, want the message for another node passed on", sent)
+	}
+}

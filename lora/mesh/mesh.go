@@ -240,14 +240,22 @@ func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
 		m.nodes.heard(p.From, rssi, snr, now)
 	}
 	r := reception{rssi: rssi, snr: snr, now: now}
+	if p.Type != Bundle {
+		m.take(p, r)
+	}
+	for _, inner := range p.Inner {
+		inner.Tx = p.Tx
+		m.take(inner, r)
+	}
+	m.reconsider(now)
+	return m.step(now)
+}
+
+// take takes in a packet, alone or out of a bundle.
+func (m *Mesh) take(p Packet, r reception) {
 	switch p.Type {
 	case Flood, Card:
 		m.receiveFlood(p, r)
-	case Bundle:
-		for _, inner := range p.Inner {
-			inner.Tx = p.Tx
-			m.receiveFlood(inner, r)
-		}
 	case Routed:
 		m.receiveRouted(p, r)
 	case Ack:
@@ -257,8 +265,6 @@ func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
 	case Pull:
 		m.receivePull(p, r)
 	}
-	m.reconsider(now)
-	return m.step(now)
 }
 
 // reception is how a packet arrived.

@@ -14,7 +14,7 @@ const (
 	Ack                // the receiver has stored a Routed
 	Beacon             // whom a node hears
 	Pull               // what a node has, to be sent what it lacks
-	Bundle             // several Floods in one packet
+	Bundle             // several of these, but no Beacons, Pulls and Cards, in one packet
 	Card               // who a node is, for everyone; it spreads like a Flood
 )
 
@@ -65,7 +65,7 @@ type Packet struct {
 	Payload []byte   // of a Flood, Routed or Card: what follows the header
 	Heard   []Link   // of a Beacon
 	Have    Filter   // of a Pull
-	Inner   []Packet // of a Bundle: Floods, whose Tx is that of the bundle
+	Inner   []Packet // of a Bundle: Floods, Routeds and Acks, whose Tx is that of the bundle
 }
 
 // Link is a node that the sender of a beacon hears.
@@ -86,7 +86,6 @@ const (
 	pullSize   = 8
 	attempts   = 4 // that can be told apart
 	bundleSize = packet.BundleOverhead
-	innerSize  = 12
 	// MaxPacket is the longest packet, link byte included.
 	MaxPacket = 255
 	// MaxPayload is the longest payload: that of a Routed.
@@ -124,9 +123,17 @@ func (p *Packet) Size() int {
 	case Bundle:
 		size := bundleSize
 		for i := range p.Inner {
-			size += innerSize + len(p.Inner[i].Payload)
+			size += p.Inner[i].itemSize()
 		}
 		return size
 	}
 	return 0
+}
+
+// itemSize is how many bytes the packet takes in a Bundle.
+func (p *Packet) itemSize() int {
+	if p.Type == Flood {
+		return p.Size() - packet.BundleSaving
+	}
+	return p.Size() - packet.DirectedSaving
 }

@@ -130,7 +130,7 @@ func (p *Packet) decodeBundle(b []byte) error {
 		if err != nil {
 			return err
 		}
-		inner.Repair = inner.TTL == 0
+		inner.Repair = inner.Type == Flood && inner.TTL == 0
 		p.Inner = append(p.Inner, inner)
 	}
 	return nil

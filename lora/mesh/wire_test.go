@@ -32,6 +32,11 @@ func onAir() map[string]Packet {
 		},
 		"pull":   {Type: Pull, From: 7, To: packet.Broadcast, Tx: 7, Next: 8, Have: Filter{Salt: 3, Bits: []byte{1, 2, 3}}},
 		"bundle": {Type: Bundle, To: packet.Broadcast, Tx: 7, Inner: []Packet{inner, inner}},
+		"bundle of all sorts": {Type: Bundle, To: packet.Broadcast, Tx: 7, Inner: []Packet{
+			inner, routed, quiet, part,
+			{Type: Ack, ID: direct, To: there, Tx: 7, Next: 8, TTL: 2, Attempt: 3, Token: packet.Token{1, 2}},
+			{Type: Ack, ID: direct, To: there, Tx: 7, Next: 9, Attempt: 1, Hop: true},
+		}},
 	}
 }
 

@@ -6,20 +6,26 @@ import (
 )
 
 // An item of a BUNDLE is a packet without what all have in common: its length,
-// TTL and type in a byte, then the rest but tx.
+// TTL and type in a byte, then the rest but tx. In the place of that a directed
+// packet has its options, and its type is marked.
 const (
 	// BundleOverhead is the length of a BUNDLE without its items.
 	BundleOverhead = bundleStart
-	// BundleSaving is how much shorter a packet is as an item.
-	BundleSaving = itemFrom - itemHeader + (itemCut - txAt)
+	// BundleSaving is how much shorter a packet to a channel is as an item, and
+	// DirectedSaving one to a node.
+	BundleSaving   = itemFrom - itemHeader + (itemCut - txAt)
+	DirectedSaving = BundleSaving - 1
 
-	itemHeader = 2 // length of the rest, TTL and type
-	itemFrom   = sourceAt
-	itemCut    = channelAt // tx lies between txAt and here
+	itemHeader   = 2 // length of the rest, TTL and type
+	itemFrom     = sourceAt
+	itemCut      = channelAt // tx lies between txAt and here
+	itemDirected = 8         // added to the type
+	itemTypes    = 7
 )
 
-// AppendBundle appends a BUNDLE to dst, in which tx transmits several FLOODs
-// and FRAGs to channels. Their attempts and transmitters are lost; TTL stays.
+// AppendBundle appends a BUNDLE to dst, in which tx transmits several FLOODs,
+// ROUTEDs, ACKs and FRAGs. Their transmitters are lost, and of those to channels
+// the attempt; TTL stays.
 func AppendBundle(dst []byte, tx uint16, packets ...[]byte) ([]byte, error) {
 	h := Header{Type: TypeBundle, Tx: tx}
 	size := bundleStart
@@ -28,21 +34,41 @@ func AppendBundle(dst []byte, tx uint16, packets ...[]byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make bundle: %w", err)
 		}
-		if !inner.onChannel() {
+		if !inner.onChannel() && !inner.Directed {
 			return nil, fmt.Errorf("make bundle: %w: type %d", ErrInvalid, inner.Type)
 		}
-		size += len(b) - BundleSaving
+		size += len(b) - inner.bundleSaving()
 	}
 	if err := h.checkOneHop(size); err != nil {
 		return nil, fmt.Errorf("make bundle: %w", err)
 	}
 	dst = h.appendOneHop(dst)
 	for _, b := range packets {
-		dst = append(dst, byte(len(b)-BundleSaving-itemHeader), b[optionsAt]<<4|b[1]&0x0F)
-		dst = append(dst, b[itemFrom:txAt]...)
-		dst = append(dst, b[itemCut:]...)
+		dst = appendItem(dst, b)
 	}
 	return dst, nil
+}
+
+// appendItem appends a packet without what all in a BUNDLE have in common.
+func appendItem(dst, b []byte) []byte {
+	ttlAndType := b[optionsAt]<<4 | b[1]&itemTypes
+	if b[optionsAt]&optionDirected == 0 {
+		dst = append(dst, byte(len(b)-BundleSaving-itemHeader), ttlAndType)
+		dst = append(dst, b[itemFrom:txAt]...)
+		return append(dst, b[itemCut:]...)
+	}
+	dst = append(dst, byte(len(b)-DirectedSaving-itemHeader), ttlAndType|itemDirected)
+	dst = append(dst, b[itemFrom:txAt]...)
+	dst = append(dst, b[optionsAt]&^ttlMask)
+	return append(dst, b[itemCut:]...)
+}
+
+// bundleSaving is how much shorter the packet is as an item.
+func (h *Header) bundleSaving() int {
+	if h.Directed {
+		return DirectedSaving
+	}
+	return BundleSaving
 }
 
 // SplitBundle appends to packets the packets in a BUNDLE, each as its
@@ -57,23 +83,42 @@ func SplitBundle(packets [][]byte, b []byte) ([][]byte, error) {
 		return packets, fmt.Errorf("split bundle: %w: type %d", ErrInvalid, h.Type)
 	}
 	for rest := b[bundleStart:]; len(rest) > 0; { // ParseHeader has checked all lengths
-		item := rest[itemHeader : itemHeader+int(rest[0])]
-		inner := make([]byte, 0, len(item)+itemHeader+BundleSaving)
-		inner = append(inner, link, onAirVersion<<4|rest[1]&0x0F, rest[1]>>4)
-		inner = append(inner, item[:txAt-itemFrom]...)
-		inner = binary.BigEndian.AppendUint16(inner, h.Tx)
-		inner = append(inner, item[txAt-itemFrom:]...)
-		innerHeader, err := ParseHeader(inner)
+		size := itemHeader + int(rest[0])
+		inner, err := joinItem(rest[:size], h.Tx)
 		if err != nil {
 			return packets, fmt.Errorf("split bundle: %w", err)
 		}
-		if !innerHeader.onChannel() {
-			return packets, fmt.Errorf("split bundle: %w: type %d", ErrInvalid, innerHeader.Type)
-		}
 		packets = append(packets, inner)
-		rest = rest[itemHeader+len(item):]
+		rest = rest[size:]
 	}
 	return packets, nil
+}
+
+// joinItem is the packet that an item stands for.
+func joinItem(item []byte, tx uint16) ([]byte, error) {
+	kind, ttl, rest := item[1]&itemTypes, item[1]>>4, item[itemHeader:]
+	key, rest := rest[:txAt-itemFrom], rest[txAt-itemFrom:]
+	options := byte(0)
+	directed := item[1]&itemDirected != 0
+	if directed {
+		options, rest = rest[0], rest[1:]
+	}
+	if options&ttlMask != 0 {
+		return nil, fmt.Errorf("%w: TTL %d in the options of an item", ErrInvalid, options&ttlMask)
+	}
+	inner := make([]byte, 0, len(item)+BundleSaving)
+	inner = append(inner, link, onAirVersion<<4|kind, options|ttl)
+	inner = append(inner, key...)
+	inner = binary.BigEndian.AppendUint16(inner, tx)
+	inner = append(inner, rest...)
+	h, err := ParseHeader(inner)
+	if err != nil {
+		return nil, err
+	}
+	if h.Directed != directed || !h.onChannel() && !h.Directed {
+		return nil, fmt.Errorf("%w: type %d, directed %v", ErrInvalid, h.Type, directed)
+	}
+	return inner, nil
 }
 
 // checkBundle makes sure that the items fill a BUNDLE exactly, and that each is

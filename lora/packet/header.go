@@ -17,7 +17,7 @@ const (
 	TypeNack     Type = 5 // one hop: floods that the sender lacks
 	TypeIdentity Type = 6 // a signed public key, and perhaps a question for one
 	TypePull     Type = 7 // one hop: all floods that the sender has, as a filter
-	TypeBundle   Type = 8 // one hop: several floods in one packet
+	TypeBundle   Type = 8 // one hop: several others in one packet
 )
 
 // Sizes. What a packet carries beside the message itself:

@@ -135,15 +135,12 @@ func repeat(r Run, n int) (runs []Run) {
 
 func TestBundle(t *testing.T) {
 	n := newNodes(t)
-	all := [][]byte{n.flood, n.fragment, n.flood}
+	all := [][]byte{n.flood, n.fragment, n.routed, n.flood}
 	b, err := AppendBundle([]byte("before"), 0x4711, all...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := BundleOverhead
-	for _, one := range all {
-		size += len(one) - BundleSaving
-	}
+	size := BundleOverhead + len(n.flood) + len(n.fragment) + len(n.routed) + len(n.flood) - 3*BundleSaving - DirectedSaving
 	if string(b[:6]) != "before" || len(b) != 6+size {
 		t.Fatalf("bundle of %d bytes, want %d", len(b)-6, size)
 	}
@@ -163,11 +160,10 @@ func TestBundle(t *testing.T) {
 		}
 	}
 	for name, list := range map[string][][]byte{
-		"nothing":           nil,
-		"too much":          {bytes.Clone(n.flood), n.flood, n.flood, n.flood, n.flood, n.flood, n.flood, n.flood},
-		"a directed packet": {n.flood, n.routed},
-		"an identity":       {n.card},
-		"garbage":           {[]byte("garbage")},
+		"nothing":     nil,
+		"too much":    {bytes.Clone(n.flood), n.flood, n.flood, n.flood, n.flood, n.flood, n.flood, n.flood},
+		"an identity": {n.card},
+		"garbage":     {[]byte("garbage")},
 	} {
 		if _, err := AppendBundle(nil, 0x4711, list...); err == nil {
 			t.Errorf("bundle of %s: no error", name)
@@ -179,9 +175,12 @@ func TestBundle(t *testing.T) {
 	item := func(kind Type, rest []byte) []byte {
 		return append([]byte{link, 0x18, 0, 0x47, 0x11, byte(len(rest)), byte(kind)}, rest...)
 	}
+	routed := append(bytes.Clone(n.routed[itemFrom:txAt]), 0xC1)
 	identity := append(bytes.Clone(n.card[itemFrom:txAt]), n.card[itemCut:]...)
 	for name, bad := range map[string][]byte{
 		"an identity":   item(TypeIdentity, identity),
+		"two TTLs":      item(TypeRouted|itemDirected, append(routed, n.routed[itemCut:]...)),
+		"a bundle":      item(itemDirected, append(routed[:9:9], append([]byte{0x40}, n.routed[itemCut:]...)...)),
 		"a cut flood":   item(TypeFlood, make([]byte, 10)),
 		"half a header": slices.Clip(append(item(TypeFlood, append(n.flood[itemFrom:txAt:txAt], n.flood[itemCut:]...)), 3, 0, 1, 2, 3)),
 	} {

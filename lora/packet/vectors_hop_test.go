@@ -70,18 +70,18 @@ func (v *vector) pull() {
 }
 
 func (v *vector) bundle() {
-	var floods [][]byte
-	for _, s := range strings.Fields(v.text("floods")) {
-		floods = append(floods, fromHex(v.t, s))
+	var packets [][]byte
+	for _, s := range strings.Fields(v.text("packets")) {
+		packets = append(packets, fromHex(v.t, s))
 	}
 	tx := uint16(v.number("tx", 16))
-	b, err := AppendBundle(nil, tx, floods...)
+	b, err := AppendBundle(nil, tx, packets...)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	v.equal("packet", b)
-	if got, err := SplitBundle(nil, v.hex("packet")); err != nil || !reflect.DeepEqual(got, floods) {
-		v.t.Errorf("SplitBundle() = %x, %v, want %x", got, err, floods)
+	if got, err := SplitBundle(nil, v.hex("packet")); err != nil || !reflect.DeepEqual(got, packets) {
+		v.t.Errorf("SplitBundle() = %x, %v, want %x", got, err, packets)
 	}
 	h, err := ParseHeader(b)
 	if want := (Header{Type: TypeBundle, Tx: tx}); err != nil || h != want {
