@@ -100,7 +100,9 @@ func (b *Bridge) parts(t mesh.Transmit) []airtime.Transmission {
 		for i := range p.Inner {
 			parts[i] = part
 			parts[i].Airtime /= time.Duration(len(p.Inner))
-			parts[i].Origin = b.origin(p.Inner[i].From)
+			if p.Inner[i].Type != mesh.Ack {
+				parts[i].Origin = b.origin(p.Inner[i].From)
+			}
 		}
 		return parts
 	}

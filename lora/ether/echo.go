@@ -124,15 +124,32 @@ func (e *echo) wait(ctx context.Context) ([]mesh.Action, error) {
 	if err != nil {
 		return nil, nil // not for us to count
 	}
-	if p.Type == mesh.Routed && uint16(p.To) == packet.Short(EchoNode) {
-		if errors.Is(e.ring.Claim(&p), keyring.ErrUnknown) {
-			if len(e.unopened) < echoQueue {
-				e.unopened[p.From] = p
-			}
-			return e.announce(p.From), nil
+	if e.claim(&p) {
+		return e.announce(p.From), nil
+	}
+	var actions []mesh.Action
+	claimed := p.Inner[:0]
+	for _, inner := range p.Inner {
+		if e.claim(&inner) {
+			actions = append(actions, e.announce(inner.From)...)
+		} else {
+			claimed = append(claimed, inner)
 		}
 	}
-	return e.mesh.Receive(p, r.RSSIdBm, r.SNRdB, e.now()), nil
+	p.Inner = claimed
+	return append(actions, e.mesh.Receive(p, r.RSSIdBm, r.SNRdB, e.now())...), nil
+}
+
+// claim takes a message for this node as such. It says whether it is of a stranger:
+// then it is kept until that one has said who it is.
+func (e *echo) claim(p *mesh.Packet) (stranger bool) {
+	if p.Type != mesh.Routed || uint16(p.To) != packet.Short(EchoNode) || !errors.Is(e.ring.Claim(p), keyring.ErrUnknown) {
+		return false
+	}
+	if len(e.unopened) < echoQueue {
+		e.unopened[p.From] = *p
+	}
+	return true
 }
 
 // carryOut does what the mesh asks for, one packet at a time.

@@ -85,36 +85,45 @@ func (c *caller) listen(d time.Duration) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		name := p.ID.String()
-		switch p.Type {
-		case mesh.Card:
-			card, err := keyring.OpenCard(&p)
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			if err := c.ring.Learn(card.Public, false); err != nil {
-				c.t.Fatal(err)
-			}
-			if card.Wanted == c.ring.Identity().NodeID() && !c.known[name] {
-				c.announce(0)
-			}
-		case mesh.Ack:
-			if c.sent != nil && mesh.Opens(&p, c.sent) && !c.known["ack"+name] {
-				c.acks++
-				name = "ack" + name
-			}
-		case mesh.Routed:
-			opened, err := c.ring.OpenDirect(&p)
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			if !c.known[name] {
-				c.texts = append(c.texts, string(opened.Body))
-			}
-			c.send(&mesh.Packet{Type: mesh.Ack, ID: p.ID, To: p.From, Attempt: p.Attempt, Next: p.Tx, Token: opened.Token})
+		for _, inner := range p.Inner {
+			c.take(&inner)
 		}
-		c.known[name] = true
+		c.take(&p)
 	}
+}
+
+// take takes in one packet, alone or out of a bundle.
+func (c *caller) take(p *mesh.Packet) {
+	c.t.Helper()
+	name := p.ID.String()
+	switch p.Type {
+	case mesh.Card:
+		card, err := keyring.OpenCard(p)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if err := c.ring.Learn(card.Public, false); err != nil {
+			c.t.Fatal(err)
+		}
+		if card.Wanted == c.ring.Identity().NodeID() && !c.known[name] {
+			c.announce(0)
+		}
+	case mesh.Ack:
+		if c.sent != nil && mesh.Opens(p, c.sent) && !c.known["ack"+name] {
+			c.acks++
+			name = "ack" + name
+		}
+	case mesh.Routed:
+		opened, err := c.ring.OpenDirect(p)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if !c.known[name] {
+			c.texts = append(c.texts, string(opened.Body))
+		}
+		c.send(&mesh.Packet{Type: mesh.Ack, ID: p.ID, To: p.From, Attempt: p.Attempt, Next: p.Tx, Token: opened.Token})
+	}
+	c.known[name] = true
 }
 
 // call lets f talk on an air with an echo node.

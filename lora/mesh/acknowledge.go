@@ -49,7 +49,7 @@ func (m *Mesh) sendAck(ack Packet, prev, back uint16, now time.Time) {
 func (m *Mesh) confirmHop(p Packet, now time.Time) {
 	to := p.Tx
 	m.queue(&job{
-		priority: PriorityAck, due: now.Add(m.jitter(m.cfg.Airtime(hopAckSize))),
+		priority: PriorityAck, due: now.Add(m.ride(now)/2 + m.jitter(m.cfg.Airtime(hopAckSize))), direct: true,
 		prepare: func(time.Time) (Packet, bool) {
 			return Packet{Type: Ack, ID: p.ID, From: m.cfg.NodeID, To: p.ID.Source, Attempt: p.Attempt, Next: to, Hop: true}, true
 		},

@@ -260,3 +260,53 @@ func TestBundleOfDirect(t *testing.T) {
 		t.Errorf("sent %+v, want the message for another node passed on", sent)
 	}
 }
+
+// Where the channel is busy an acknowledgement waits, some time, for a packet to go with;
+// where it is calm it goes at once.
+func TestAckRides(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		busy bool
+		also bool // there is a message to send meanwhile
+	}{
+		{"calm", false, false},
+		{"busy", true, false},
+		{"busy, with company", true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, nil)
+			n.learn(there, there, here)
+			n.learn(third, third, here)
+			if test.busy {
+				n.mesh.load.heard(time.Minute, n.now)
+			}
+			p := theirs(1, here, there)
+			n.receive(p)
+			n.do(n.mesh.Stored(p.ID, n.now))
+			n.pass(2 * time.Second)
+			early := len(n.takeSent())
+			if early != 0 && test.busy || early != 1 && !test.busy {
+				t.Fatalf("%d packets within two seconds", early)
+			}
+			if test.also {
+				n.enqueue(ours(1, third, time.Hour))
+			}
+			n.pass(time.Minute / 2)
+			sent := n.takeSent()
+			switch {
+			case !test.busy:
+			case test.also:
+				if len(sent) == 0 || sent[0].Type != Bundle || len(sent[0].Inner) != 2 || sent[0].Inner[0].Type != Routed || sent[0].Inner[1].Type != Ack {
+					t.Errorf("sent %+v, want message and acknowledgement in one packet", sent)
+				}
+				for _, p := range sent[min(1, len(sent)):] {
+					if p.Type == Ack {
+						t.Errorf("the acknowledgement again: %+v", p)
+					}
+				}
+			case len(sent) != 1 || sent[0].Type != Ack:
+				t.Errorf("sent %+v, want the acknowledgement", sent)
+			}
+		})
+	}
+}

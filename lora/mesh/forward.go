@@ -105,12 +105,21 @@ func (m *Mesh) choose(f *forward, now time.Time) {
 	}
 	f.next, f.hops, f.tries = way.first, way.hops, 0
 	f.ways++
-	m.sendOn(f, m.jitter(m.cfg.Airtime(ackSize)), now)
+	ride := m.ride(now)
+	switch {
+	case f.packet.Type == Ack && ride > 0:
+		m.sendOn(f, ride/2+m.jitter(ride), now)
+	case f.prev != nobody && f.ways == 1:
+		m.sendOn(f, 0, now)
+	default:
+		m.sendOn(f, m.jitter(m.cfg.Airtime(ackSize)), now)
+	}
 }
 
 // sendOn queues f for its next neighbour.
 func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
-	j := &job{priority: PriorityDirect, due: now.Add(delay), message: f.source}
+	j := &job{priority: PriorityDirect, due: now.Add(delay), direct: true, message: f.source}
+	j.answer = delay == 0 && f.prev != nobody && f.tries == 0 // all who hear prev were silent for it
 	if f.packet.Type == Ack {
 		j.priority = PriorityAck
 	}
@@ -149,6 +158,9 @@ func (m *Mesh) await(f *forward, now time.Time) {
 		return
 	}
 	reply := m.hopPatience(f.packet.Size())
+	if last || f.packet.Type == Ack {
+		reply = m.ackPatience(f.packet.Size())
+	}
 	f.deadline = now.Add(time.Duration(float64(reply)*m.busy(now)*float64(f.tries)) + m.jitter(reply))
 	m.forwards.leave(f)
 	m.forwards.waiting = append(m.forwards.waiting, f)
@@ -166,7 +178,11 @@ func (m *Mesh) forwardsDue(now time.Time) {
 	for _, f := range due {
 		m.links.result(f.next, false)
 		if f.tries < hopTries && !(f.tries >= silentTries && m.links.silent(f.next, now)) {
-			m.sendOn(f, 0, now)
+			delay := time.Duration(0)
+			if f.packet.Type == Ack {
+				delay = m.ride(now)
+			}
+			m.sendOn(f, delay, now)
 			continue
 		}
 		f.tried = append(f.tried, f.next)

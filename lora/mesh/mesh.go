@@ -19,6 +19,9 @@
 //   - The acknowledgement of the receiver rides back and ends all repetitions of
 //     those who hear it. Until then the source repeats, with growing pauses.
 //   - Nodes ask a neighbour from time to time for the messages they lack.
+//   - Packets for one node share a transmission, whichever neighbours they are for:
+//     where the channel is busy, acknowledgements wait some time for another packet
+//     of this node to go with. Messages are passed on at once.
 //   - One packet at a time is on the air: acknowledgements first, then direct
 //     messages, messages for everyone, repair, beacons.
 //   - Everything is bounded: queues refuse, windows and tables forget.

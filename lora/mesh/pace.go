@@ -6,9 +6,12 @@ import "time"
 // of the radio is a fast network; none is shorter than hosts and boards need to
 // answer at all. A needless repetition costs more than a wait.
 const (
-	hopPackets   = 14               // for a neighbour to pass a packet on, besides its time on the air,
+	hopPackets   = 7                // for a neighbour to pass a message on, besides its time on the air,
+	hopAcks      = 14               // an acknowledgement, which it holds back when the channel is busy,
 	hopLeast     = time.Second      // at least,
 	busyPatience = 6                // and how many times as long more when the channel is always busy
+	rideBusy     = 80               // that an acknowledgement waits for company when the channel is always busy,
+	rideCalm     = 0.1              // and the share of it up to which it does not
 	turnPackets  = 3                // of a relay, between hearing a packet and passing it on
 	turnLeast    = time.Second / 2  // at least
 	ackPackets   = 332              // for an acknowledgement, besides what the hops take
@@ -21,10 +24,20 @@ func (m *Mesh) packets(n float64, least time.Duration) time.Duration {
 	return max(time.Duration(n*float64(m.cfg.Airtime(usualSize))), least)
 }
 
-// hopPatience is how long a neighbour may take to pass on a packet of some bytes
-// on a calm channel.
+// hopPatience is how long a neighbour may take to pass on a message of some bytes
+// on a calm channel, and ackPatience an acknowledgement, or to acknowledge.
 func (m *Mesh) hopPatience(bytes int) time.Duration {
 	return 2*m.cfg.Airtime(bytes) + m.packets(hopPackets, hopLeast)
+}
+
+func (m *Mesh) ackPatience(bytes int) time.Duration {
+	return 2*m.cfg.Airtime(bytes) + m.packets(hopAcks, hopLeast)
+}
+
+// ride is how long an acknowledgement waits for a packet with which it can go. It
+// hurries nobody, and costs a third of what it does alone.
+func (m *Mesh) ride(now time.Time) time.Duration {
+	return m.packets(rideBusy*max(m.load.share(now)-rideCalm, 0), 0)
 }
 
 // busy is how many times as long something may take as on a calm channel.

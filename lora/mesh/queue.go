@@ -19,6 +19,7 @@ type job struct {
 	priority Priority
 	due      time.Time
 	flood    *flood // of a relay or repair, which may share a packet with others
+	direct   bool   // for one neighbour, and may share a packet with others that are
 	message  *outgoing
 	answer   bool // to what the packet received just now asks
 
@@ -38,7 +39,7 @@ type transmission struct {
 
 // carries says whether o is on the air.
 func (m *Mesh) carries(o *outgoing) bool {
-	return m.onAir != nil && m.onAir.jobs[0].message == o
+	return m.onAir != nil && slices.ContainsFunc(m.onAir.jobs, func(j *job) bool { return j.message == o })
 }
 
 // queue lets a job wait for the air.
@@ -108,10 +109,10 @@ func (m *Mesh) fill(now time.Time) {
 			continue
 		}
 		alone, jobs := p, []*job{best}
-		if best.flood != nil {
+		if best.flood != nil || best.direct {
 			p, jobs = m.bundle(p, best, now)
 		}
-		transmit, wait := m.offerToAir(p, best.priority, now)
+		transmit, wait := m.offerToAir(p, leastUrgent(jobs), now)
 		if wait > 0 && len(jobs) > 1 { // for the sake of another one in the bundle
 			jobs = jobs[:1]
 			transmit, wait = m.offerToAir(alone, best.priority, now)
@@ -137,6 +138,19 @@ func (m *Mesh) fill(now time.Time) {
 		transmit.Answer = best.answer
 		m.emit(transmit)
 	}
+}
+
+// leastUrgent is the priority of a packet of these: an acknowledgement opens no door
+// to a message that the budget does not allow. Relays, which are bundled when the first
+// of them is due, follow that one.
+func leastUrgent(jobs []*job) Priority {
+	p := jobs[0].priority
+	for _, j := range jobs {
+		if j.direct {
+			p = max(p, j.priority)
+		}
+	}
+	return p
 }
 
 // behind says whether a job waits for the budget, or for another relay of the same

@@ -85,7 +85,9 @@ func (s *meshed) parts(t *mesh.Transmit) []airtime.Transmission {
 		for i := range p.Inner {
 			parts[i] = part
 			parts[i].Airtime /= time.Duration(len(p.Inner))
-			parts[i].Origin = s.origin(p.Inner[i].From)
+			if p.Inner[i].Type != mesh.Ack {
+				parts[i].Origin = s.origin(p.Inner[i].From)
+			}
 		}
 		return parts
 	case mesh.Flood, mesh.Routed, mesh.Beacon:

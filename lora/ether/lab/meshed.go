@@ -266,6 +266,9 @@ func kindOf(p *mesh.Packet) kind {
 	case mesh.Pull:
 		return kindRepair
 	case mesh.Bundle:
+		if p.Inner[0].Type == mesh.Ack {
+			return kindAck
+		}
 		for i := range p.Inner {
 			if !p.Inner[i].Repair {
 				return kindData
