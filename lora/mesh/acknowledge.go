@@ -45,11 +45,12 @@ func (m *Mesh) sendAck(ack Packet, prev, back uint16, now time.Time) {
 	m.choose(f, now)
 }
 
-// confirmHop says that a copy has arrived, to a neighbour that did not notice.
-func (m *Mesh) confirmHop(p Packet, now time.Time) {
+// confirmHop says that a copy has arrived, to a neighbour that did not notice. When it
+// has no other way to, the next one may be waiting: that is not held back.
+func (m *Mesh) confirmHop(p Packet, wait time.Duration, now time.Time) {
 	to := p.Tx
 	m.queue(&job{
-		priority: PriorityAck, due: now.Add(m.ride(now)/2 + m.jitter(m.cfg.Airtime(hopAckSize))), direct: true,
+		priority: PriorityAck, due: now.Add(wait + m.jitter(m.cfg.Airtime(hopAckSize))), direct: true,
 		prepare: func(time.Time) (Packet, bool) {
 			return Packet{Type: Ack, ID: p.ID, From: m.cfg.NodeID, To: p.ID.Source, Attempt: p.Attempt, Next: to, Hop: true}, true
 		},
@@ -123,7 +124,7 @@ func (m *Mesh) opens(ack *Packet) bool {
 func (m *Mesh) passAck(p Packet, r reception) {
 	if f := m.forwards.all[floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}]; f != nil {
 		if f.tries > 0 {
-			m.confirmHop(p, r.now)
+			m.confirmHop(p, m.ride(r.now)/2, r.now)
 		}
 		return
 	}

@@ -238,6 +238,7 @@ func (m *Mesh) finish(f *forward) {
 	m.forwards.leave(f)
 	if f.job != nil {
 		m.drop(f.job)
+		f.job = nil
 	}
 }
 
@@ -294,7 +295,7 @@ func (m *Mesh) receiveRouted(p Packet, r reception) {
 func (m *Mesh) arrived(p Packet, r reception) {
 	m.forwards.arrivals.note(p)
 	if (p.Fragment || p.Quiet) && p.Next == m.short {
-		m.confirmHop(p, r.now) // nobody else tells tx that it has arrived
+		m.confirmHop(p, 0, r.now) // nobody else tells tx that it has arrived
 	}
 	if m.deliver(p, r) {
 		return
@@ -334,7 +335,7 @@ func (m *Mesh) passOn(p Packet, r reception) {
 	}
 	switch {
 	case p.Tx == f.prev && (f.tries > 0 || f.done):
-		m.confirmHop(p, r.now)
+		m.confirmHop(p, m.ride(r.now)/2, r.now)
 	case p.Tx != f.prev && f.source == nil && f.job == nil && p.TTL > 0:
 		m.returned(f, p, r.now)
 	}
