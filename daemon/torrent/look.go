@@ -107,15 +107,20 @@ func (t *torrent) seen() bool {
 	return true
 }
 
-// releaseIdle gives back what reading the database has taken, and the memory of
-// pieces that nothing came for, now and each releaseEvery. It may wait for a writer,
+// releaseIdle gives back what reading the database has taken, the memory of pieces
+// that nothing came for and, while there are no peers, what the heap holds for later,
+// now and each releaseEvery. It may wait for a writer,
 // and so the engine's loop is no place for it.
 func (e *Engine) releaseIdle(ctx context.Context) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
+	var g garbage
 	for ctx.Err() == nil {
 		e.releaseRead()
 		e.pool.Trim()
+		if e.peers.value() == 0 {
+			g.release()
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

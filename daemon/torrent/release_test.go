@@ -40,3 +40,25 @@ func TestIdleMemoryIsReleased(t *testing.T) {
 		runtime.KeepAlive(e)
 	})
 }
+
+// What the heap has grown by, and does not need any more, goes back to the system,
+// and a heap that has not grown is left alone.
+func TestHeapIsReleased(t *testing.T) {
+	var g garbage
+	g.release() // whatever other tests have left
+	collections := func() uint32 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.NumForcedGC
+	}
+	before := collections()
+	g.release()
+	if n := collections(); n != before {
+		t.Errorf("%d collections for nothing", n-before)
+	}
+	runtime.KeepAlive(make([]byte, heapChurn))
+	g.release()
+	if collections() == before {
+		t.Error("nothing is given back")
+	}
+}
