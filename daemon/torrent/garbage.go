@@ -6,7 +6,7 @@ import (
 )
 
 // heapChurn is how many bytes may be allocated before the heap is worth a look.
-const heapChurn = 8 << 20
+const heapChurn = 32 << 20
 
 // garbage gives back what the garbage collector keeps for a heap that grows: with
 // thousands of idle torrents, which have just been announced or listed, that is as
