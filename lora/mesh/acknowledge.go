@@ -17,7 +17,7 @@ func (m *Mesh) acknowledge(id packet.ID, now time.Time) {
 	way, known := m.way(Short(ack.To), nil, now)
 	if !known && !m.links.hears(a.tx, m.short) {
 		ack.Next, ack.TTL = Anybody, unknownHops
-		if f := m.floods.all[floodKey{kind: Ack, id: id, attempt: a.attempt}]; f == nil {
+		if f := m.floodOf(floodKey{kind: Ack, id: id, attempt: a.attempt}, now); f == nil {
 			m.launch(ack, nil, now)
 		}
 		return
@@ -31,7 +31,7 @@ func (m *Mesh) acknowledge(id packet.ID, now time.Time) {
 // sendAck sends an acknowledgement to the neighbour that brought the message,
 // when that one hears this node, else along a known way.
 func (m *Mesh) sendAck(ack Packet, prev, back uint16, now time.Time) {
-	f := &forward{key: floodKey{kind: Ack, id: ack.ID, attempt: ack.Attempt}, packet: ack, prev: prev}
+	f := &forward{key: floodKey{kind: Ack, id: ack.ID, attempt: ack.Attempt}, packet: ack, prev: prev, last: now}
 	if prev != nobody {
 		f.tried = append(f.tried, prev)
 	}
@@ -122,7 +122,7 @@ func (m *Mesh) opens(ack *Packet) bool {
 
 // passAck forwards an acknowledgement back along the way of its message.
 func (m *Mesh) passAck(p Packet, r reception) {
-	if f := m.forwards.all[floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}]; f != nil {
+	if f := m.forwardOf(Ack, p.ID, p.Attempt, r.now); f != nil {
 		if f.tries > 0 {
 			m.confirmHop(p, m.ride(r.now)/2, r.now)
 		}

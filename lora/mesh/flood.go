@@ -60,8 +60,9 @@ type flood struct {
 	check     time.Time // when to see whether it needs another transmission; zero when not
 	job       *job
 	onAir     bool
-	judged    uint64 // in which round of fill
-	verdict   bool   // it was found wanted
+	judged    uint64    // in which round of fill
+	verdict   bool      // it was found wanted
+	last      time.Time // it was sent; zero when not yet
 }
 
 // floodTable remembers what spread, newest at the end of order.
@@ -160,10 +161,22 @@ func (m *Mesh) receiveFlood(p Packet, r reception) {
 	m.consider(f, r.now)
 }
 
+// floodOf finds what spreads. An attempt at a message for one node that spread long
+// ago it forgets: see Mesh.rested.
+func (m *Mesh) floodOf(key floodKey, now time.Time) *flood {
+	f := m.floods.all[key]
+	if f != nil && (key.kind == Routed || key.kind == Ack) && f.message == nil && f.job == nil && !f.onAir &&
+		m.rested(f.first, now) && m.rested(f.last, now) {
+		m.floods.remove(f)
+		return nil
+	}
+	return f
+}
+
 // copy notes a copy of something that spreads.
 func (m *Mesh) copy(p Packet, r reception) (f *flood, fresh bool) {
 	key := m.keyOf(&p)
-	f = m.floods.all[key]
+	f = m.floodOf(key, r.now)
 	if f == nil {
 		fresh = true
 		f = &flood{key: key, packet: p, first: r.now, ttl: p.TTL, own: p.From == m.cfg.NodeID}
@@ -309,7 +322,7 @@ func (m *Mesh) relay(f *flood, delay time.Duration, now time.Time) {
 	}
 	j.needed = func() bool { return m.wanted(f, m.load.at) }
 	j.sent = func(now time.Time) {
-		f.sent++
+		f.sent, f.last = f.sent+1, now
 		m.sentFlood(f, false, now)
 		m.fair.relayed(m.account(f.key.id.Source), m.cfg.Airtime(f.packet.Size()), now)
 		if m.floods.all[f.key] == f {

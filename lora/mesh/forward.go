@@ -30,6 +30,26 @@ type forward struct {
 	job      *job
 	deadline time.Time // when next should have passed it on
 	done     bool
+	last     time.Time // it began, or was sent
+}
+
+// restPackets is how long what this node has passed on lies still before its attempt,
+// of which the number is used again, counts as another one: longer than a neighbour
+// goes on to repeat it.
+const restPackets = 4 * ackPackets
+
+// rested says whether what was done last at some time is an attempt of long ago.
+func (m *Mesh) rested(last, now time.Time) bool {
+	return now.Sub(last) > m.packets(restPackets, 4*ackLeast)
+}
+
+// forwardOf finds what was passed on of an attempt, nil when that was long ago.
+func (m *Mesh) forwardOf(kind Type, id packet.ID, attempt uint8, now time.Time) *forward {
+	f := m.forwards.all[floodKey{kind: kind, id: id, attempt: attempt}]
+	if f != nil && f.source == nil && f.done && f.job == nil && m.rested(f.last, now) {
+		return nil
+	}
+	return f
 }
 
 // forwardTable remembers what came through, oldest first in order.
@@ -81,7 +101,7 @@ func (t *forwardTable) keepAck(p Packet) {
 
 // start sends a packet on its way from this node.
 func (t *forwardTable) start(m *Mesh, p Packet, prev uint16, source *outgoing, now time.Time) *forward {
-	f := &forward{key: m.keyOf(&p), packet: p, prev: prev, source: source}
+	f := &forward{key: m.keyOf(&p), packet: p, prev: prev, source: source, last: now}
 	if prev != nobody {
 		f.tried = append(f.tried, prev)
 	}
@@ -130,7 +150,7 @@ func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
 	}
 	j.needed = func() bool { return !f.done }
 	j.sent = func(now time.Time) {
-		f.job = nil
+		f.job, f.last = nil, now
 		f.tries++
 		if f.source != nil {
 			m.sentMessage(f.source, f.hops, now)
@@ -303,14 +323,10 @@ func (m *Mesh) arrived(p Packet, r reception) {
 	if !m.seen.wantsAck(p.ID) {
 		return // being stored
 	}
-	key := floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}
-	if f := m.forwards.all[key]; f != nil && f.job != nil {
-		return // about to be acknowledged
+	if f := m.forwardOf(Ack, p.ID, p.Attempt, r.now); f != nil && (f.job != nil || p.Next == Anybody) {
+		return // about to be acknowledged, or it was
 	}
-	if f := m.floods.all[key]; f != nil && (f.job != nil || f.onAir || p.Next == Anybody) {
-		return
-	}
-	if f := m.forwards.all[key]; f != nil && p.Next == Anybody {
+	if f := m.floodOf(floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}, r.now); f != nil && (f.job != nil || f.onAir || p.Next == Anybody) {
 		return
 	}
 	m.acknowledge(p.ID, r.now)
@@ -324,7 +340,7 @@ func (m *Mesh) passOn(p Packet, r reception) {
 		m.sendAck(ack, nobody, p.Tx, r.now)
 		return
 	}
-	f := m.forwards.all[floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}]
+	f := m.forwardOf(Routed, p.ID, p.Attempt, r.now)
 	if f == nil {
 		if p.TTL == 0 {
 			return

@@ -1,0 +1,70 @@
+package mesh
+
+import (
+	"testing"
+	"time"
+)
+
+// attemptsOf are the attempts of a packet of one kind that were sent, in order.
+func attemptsOf(sent []Packet, kind Type, seq uint32) (list []uint8) {
+	for _, p := range sent {
+		if p.Type == kind && p.ID.Sequence == seq && !p.Hop {
+			list = append(list, p.Attempt)
+		}
+	}
+	return list
+}
+
+// Attempts have four numbers, and the fifth is one: who passed the first on tells it
+// from a repetition by the time that has gone by, along a way as in a flood.
+func TestAttemptNumbersComeAround(t *testing.T) {
+	for _, flooded := range []bool{false, true} {
+		n := newNode(t, nil)
+		n.learn(third, third, here, far)
+		n.learn(far, third, third)
+		n.learn(there, there, here)
+		p := theirs(1, far, there)
+		p.TTL = 6
+		soon := 3 * time.Second // before it is repeated
+		if flooded {
+			p.Next, soon = Anybody, 15*time.Second
+		}
+		// round lets p come twice, and says how often it is passed on.
+		round := func() int {
+			passed := len(n.sent)
+			for range 2 {
+				n.receive(p)
+				n.pass(soon)
+				back := p
+				back.Tx, back.Next, back.TTL = Short(third), Short(far), p.TTL-2
+				if flooded {
+					back.Next = Anybody
+				}
+				n.receive(back)
+			}
+			return len(attemptsOf(n.sent[passed:], Routed, 1))
+		}
+		for i := range 5 {
+			if passed := round(); passed != 1 {
+				t.Errorf("flooded %v, time %d: passed on %d times, want once", flooded, i, passed)
+			}
+			n.pass(30 * time.Minute)
+		}
+	}
+}
+
+// The receiver acknowledges a fifth attempt, too, where nobody hears it but by a flood.
+func TestAckNumbersComeAround(t *testing.T) {
+	n := newNode(t, nil)
+	p := theirs(1, here, third)
+	p.Next = Anybody
+	n.receive(p)
+	n.do(n.mesh.Stored(p.ID, n.now))
+	for i := range 3 {
+		n.pass(30 * time.Minute)
+		if got := attemptsOf(n.takeSent(), Ack, 1); len(got) == 0 {
+			t.Errorf("time %d: not acknowledged", i)
+		}
+		n.receive(p)
+	}
+}
