@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -66,5 +67,39 @@ func TestAckNumbersComeAround(t *testing.T) {
 			t.Errorf("time %d: not acknowledged", i)
 		}
 		n.receive(p)
+	}
+}
+
+// A share counts its own attempts: that others went four times between says nothing to
+// those who have passed it on.
+func TestSharesCountTheirAttempts(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here, far)
+	n.learn(far, third, third)
+	m := inShares(100, far, 5)
+	n.enqueue(m)
+	var first, last []uint8
+	for round := range 9 {
+		if round == 0 || round%4 == 0 {
+			n.held(m, 1, 2, 3, 4) // lacks the first
+		} else {
+			n.held(m, 0, 1, 2, 3) // lacks the last
+		}
+		for range 20 {
+			n.pass(time.Second)
+			sent := n.takeSent()
+			first = append(first, attemptsOf(sent, Routed, 100)...)
+			last = append(last, attemptsOf(sent, Routed, 104)...)
+			for _, p := range sent {
+				p.Tx, p.Next, p.TTL = Short(third), Short(far), p.TTL-1
+				n.receive(p)
+			}
+		}
+	}
+	if !slices.Equal(first, []uint8{0, 1, 2}) {
+		t.Errorf("attempts of the first share %v, want each its own", first)
+	}
+	if want := []uint8{0, 1, 2, 3, 0, 1, 2}; len(last) < 6 || !slices.Equal(last, want[:len(last)]) {
+		t.Errorf("attempts of the last share %v, want %v", last, want)
 	}
 }

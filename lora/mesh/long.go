@@ -12,8 +12,8 @@ import (
 // a neighbour pass one on lets the next go, once that one is out of the way.
 //
 // For one node that makes rounds: all data shares when a way is known and nothing
-// went before, else what the receiver says it lacks (Held), else one share alone,
-// which makes it say that or acknowledge.
+// went before, else what the receiver says it lacks (Held), else one share
+// alone, which makes it say that or acknowledge.
 
 const (
 	maxShares   = 256
@@ -33,6 +33,7 @@ type long struct {
 	current  *forward // that was sent last, hop by hop
 	hops     int      // that it goes, as far as known
 	next     int      // the share that asks, when nothing is heard
+	sent     []int    // how often each share went
 	silent   int      // rounds since the receiver was heard
 	stuck    int      // shares in a row that no neighbour took
 	answered time.Time
@@ -57,7 +58,7 @@ func (msg *Message) shareID(i int) packet.ID {
 
 // addLong enters a message in fragments.
 func (m *Mesh) addLong(o *outgoing) {
-	o.long = &long{}
+	o.long = &long{sent: make([]int, len(o.Shares))}
 	for i := range o.Shares {
 		m.shares[o.shareID(i)] = o
 	}
@@ -142,7 +143,8 @@ func (m *Mesh) sendShare(o *outgoing, i int, now time.Time) {
 		m.launch(p, o, now)
 		return
 	}
-	p.Attempt = uint8((o.earlier + o.tries - 1) % attempts)
+	p.Attempt = uint8((o.earlier + g.sent[i]) % attempts)
+	g.sent[i]++
 	way, known := m.way(Short(o.To), nil, now)
 	o.flooded = !known
 	if !known {
