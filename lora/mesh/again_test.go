@@ -103,3 +103,25 @@ func TestSharesCountTheirAttempts(t *testing.T) {
 		t.Errorf("attempts of the last share %v, want %v", last, want)
 	}
 }
+
+// Whatever goes when the receiver is silent, it ends with a share after which nothing
+// is to be expected: that is what makes it answer.
+func TestQuestionsAsk(t *testing.T) {
+	n := newNode(t, nil)
+	m := inShares(100, there, 5)
+	n.enqueue(m)
+	var sent []int
+	for end := n.now.Add(11 * time.Hour); n.now.Before(end); {
+		n.pass(time.Minute)
+		sent = append(sent, n.indexes(m)...)
+	}
+	sent = slices.Compact(sent) // floods are repeated
+	if all := slices.Compact(slices.Sorted(slices.Values(sent))); len(all) != len(m.Shares) {
+		t.Errorf("shares %v went, want all", all)
+	}
+	for i, share := range sent[:len(sent)-1] {
+		if share < m.Data-1 && sent[i+1] < m.Data-1 {
+			t.Fatalf("share %d went, and then %d: none that asks", share, sent[i+1])
+		}
+	}
+}

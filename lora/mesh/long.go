@@ -12,8 +12,8 @@ import (
 // a neighbour pass one on lets the next go, once that one is out of the way.
 //
 // For one node that makes rounds: all data shares when a way is known and nothing
-// went before, else what the receiver says it lacks (Held), else one share
-// alone, which makes it say that or acknowledge.
+// went before, else what the receiver says it lacks (Held), else a share or two that
+// make it say that or acknowledge (see question).
 
 const (
 	maxShares   = 256
@@ -32,7 +32,8 @@ type long struct {
 	round    bool     // one is under way
 	current  *forward // that was sent last, hop by hop
 	hops     int      // that it goes, as far as known
-	next     int      // the share that asks, when nothing is heard
+	next     int      // the share that goes when nothing is heard,
+	ask      int      // and the one after it that asks: see question
 	sent     []int    // how often each share went
 	silent   int      // rounds since the receiver was heard
 	stuck    int      // shares in a row that no neighbour took
@@ -58,15 +59,28 @@ func (msg *Message) shareID(i int) packet.ID {
 
 // addLong enters a message in fragments.
 func (m *Mesh) addLong(o *outgoing) {
-	o.long = &long{sent: make([]int, len(o.Shares))}
+	o.long = &long{next: o.Data % len(o.Shares), sent: make([]int, len(o.Shares))}
 	for i := range o.Shares {
 		m.shares[o.shareID(i)] = o
 	}
 	if o.To == packet.Broadcast {
 		o.long.start(len(o.Shares))
-	} else if o.earlier > 0 {
-		o.long.next = o.Data % len(o.Shares)
 	}
+}
+
+// question are the shares of a round that is to bring an answer: the next one, and if
+// after that others are to be expected, one after which they are not. To that its
+// receiver says soon what it lacks; for those before it waits the longer the rarer
+// they come.
+func (o *outgoing) question() []int {
+	g, last := o.long, o.Data-1
+	shares := []int{g.next}
+	if g.next < last {
+		shares = append(shares, last+g.ask)
+		g.ask = (g.ask + 1) % (len(o.Shares) - last)
+	}
+	g.next = (g.next + 1) % len(o.Shares)
+	return shares
 }
 
 // start begins a round of the first n shares.
@@ -119,10 +133,8 @@ func (m *Mesh) attemptLong(l *lane, o *outgoing, now time.Time) {
 		_, known := m.way(Short(o.To), nil, now)
 		if known && o.tries == 1 && o.earlier == 0 {
 			g.start(o.Data)
-			g.next = o.Data % len(o.Shares)
 		} else {
-			g.round, g.queue = true, append(g.queue, g.next)
-			g.next = (g.next + 1) % len(o.Shares)
+			g.round, g.queue = true, o.question()
 		}
 	}
 	i := g.queue[0]
