@@ -125,3 +125,26 @@ func TestQuestionsAsk(t *testing.T) {
 		}
 	}
 }
+
+// A share that is forgotten, as so much else passes, does not keep the next one from
+// going.
+func TestForgottenShare(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here, far)
+	n.learn(far, third, third)
+	m := inShares(100, far, 5)
+	n.enqueue(m)
+	n.pass(time.Second)
+	if got := n.indexes(m); !slices.Equal(got, []int{0}) {
+		t.Fatalf("sent shares %v", got)
+	}
+	for i := range uint32(maxForwards) {
+		f := &forward{key: floodKey{kind: Ack, id: theirs(i, far, there).ID}, done: true}
+		n.mesh.forwards.add(f)
+	}
+	n.pass(5 * time.Minute)
+	got := n.indexes(m)
+	if len(got) == 0 || got[0] == 0 {
+		t.Errorf("then sent %v, want the others", got)
+	}
+}

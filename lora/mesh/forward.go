@@ -72,14 +72,21 @@ func newForwardTable() forwardTable {
 func (t *forwardTable) add(f *forward) {
 	if t.all[f.key] == nil {
 		if len(t.order) >= maxForwards {
-			t.leave(t.all[t.order[0]])
-			delete(t.all, t.order[0])
+			t.forget(t.all[t.order[0]])
 			t.order = t.order[1:]
 		}
 		t.order = append(t.order, f.key)
 	}
 	t.leave(t.all[f.key])
 	t.all[f.key] = f
+}
+
+// forget makes room. What is forgotten is not waited for any more, and its job, if it
+// has one, is its last: see await.
+func (t *forwardTable) forget(f *forward) {
+	t.leave(f)
+	delete(t.all, f.key)
+	f.done = f.done || f.job == nil
 }
 
 // leave ends the wait for f to be passed on.
@@ -168,6 +175,7 @@ func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
 
 // await sets the time by which the neighbour should have passed f on.
 func (m *Mesh) await(f *forward, now time.Time) {
+	f.done = f.done || m.forwards.all[f.key] != f // nothing that is heard would count for it
 	if f.done {
 		return
 	}
