@@ -20,7 +20,7 @@ import (
 const (
 	idlePieces, idlePieceLength = 1000, 1 << 10
 	idleFiles                   = 10
-	idleTime                    = 70 * time.Second // some clients tidy up each minute
+	idleTime                    = 70 * time.Second // with what clients do each minute in it
 	idleInterval                = 30 * time.Minute // between announces, as trackers ask for
 	// idleLot is how many torrents are added before their check is waited for:
 	// each keeps its files open, and a process may not have any number of them.

@@ -109,8 +109,8 @@ func (t *torrent) seen() bool {
 
 // releaseIdle gives back what reading the database has taken, the memory of pieces
 // that nothing came for and, while there are no peers, what the heap holds for later,
-// now and each releaseEvery. It may wait for a writer,
-// and so the engine's loop is no place for it.
+// now and each releaseEvery. It may wait for a writer, and so the engine's loop is no
+// place for it.
 func (e *Engine) releaseIdle(ctx context.Context) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()

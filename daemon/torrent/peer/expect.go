@@ -44,6 +44,8 @@ func (x *expected) keep(n int) {
 // where nobody has. It is false when the block is not wanted.
 func (x *expected) place(buf *piece.Buffer, begin, length uint32) (dst []byte, ok bool) {
 	switch {
+	case buf == nil:
+		return nil, false
 	case len(x.blocks) == 0:
 		return buf.Claim(int(begin), int(length))
 	case x.requests[0].Piece != buf: // asked for twice, for two lives of a piece

@@ -82,14 +82,17 @@ func (e *WrongBlock) Error() string {
 	return fmt.Sprintf("block %d of piece %d has a wrong hash", e.Block, e.Piece)
 }
 
-// fill reads a block, and with it those behind it as far as they are there.
+// fill reads a block, and with it those behind it as far as they are there. The
+// places of what is not are free for others before this one is waited for.
 func (c *Conn) fill(r *peerwire.Reader, dst []byte, next *expected) error {
-	if !r.More() {
-		return r.ReadBlock(dst)
+	if r.More() {
+		begun, err := r.ReadAhead(dst, next.claim(&c.pipe))
+		next.keep(begun)
+		if err != nil {
+			return err
+		}
 	}
-	begun, err := r.ReadBlocks(dst, next.claim(&c.pipe))
-	next.keep(begun)
-	return err
+	return r.ReadBlock(dst)
 }
 
 // block takes the block that a Piece message carries.
@@ -103,9 +106,7 @@ func (c *Conn) block(r *peerwire.Reader, m peerwire.Message, next *expected) err
 	c.reading.Store(c.hold(int(m.Length), now).UnixNano())
 	defer c.reading.Store(0)
 	e.Late = late
-	if buf == nil {
-		err = r.SkipBlock()
-	} else if dst, ok := next.place(buf, m.Begin, m.Length); !ok {
+	if dst, ok := next.place(buf, m.Begin, m.Length); !ok {
 		err = r.SkipBlock()
 	} else if err = c.fill(r, dst, next); err != nil {
 		buf.Abandon(int(m.Begin))

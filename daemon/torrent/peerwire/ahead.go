@@ -50,32 +50,41 @@ func (r *Reader) nextAhead() Message {
 	return Message{ID: Piece, Index: b.Index, Begin: b.Begin, Length: uint32(len(b.Data))}
 }
 
-// readAhead fills dst from the connection. The same system call that brings the end
-// of dst also brings what is there of the expected blocks behind it, and refills the
-// buffer, which is empty.
-func (r *Reader) readAhead(dst []byte, expected []Block) (begun int, err error) {
-	a := &r.ahead
-	expected = expected[:min(len(expected), MaxExpected)]
-	for len(dst) > 0 {
-		r.buf, r.start, r.end = r.small, 0, 0
-		room := len(dst) + len(r.buf)
-		v := append(a.buffers[:0], dst)
-		for i, b := range expected {
-			v = append(v, a.headers[i][:], b.Data)
-			room += PieceHeaderLen + len(b.Data)
-		}
-		n, err := r.src.ReadVector(append(v, r.buf))
-		clear(a.buffers[:])
-		a.full = n == room
-		if n >= len(dst) {
-			return r.sort(expected, n-len(dst)), nil
-		}
-		dst = dst[n:]
-		if err != nil {
-			return 0, unexpected(err)
-		}
+// ReadAhead puts what is there of the current block into dst, and of the first
+// MaxExpected that are expected to follow it into their places, all with one system
+// call. It does not wait; ReadBlock takes the current block then as ever. It returns
+// how many of the others have been begun: they are the next messages, each to be taken
+// with its Data, and until then expected stays as it is.
+func (r *Reader) ReadAhead(dst []byte, expected []Block) (begun int, err error) {
+	dst = r.missing(dst)
+	n := r.unload(dst)
+	r.placed += n
+	if dst = dst[n:]; len(dst) == 0 {
+		return 0, nil
 	}
-	return 0, nil
+	expected = expected[:min(len(expected), MaxExpected)]
+	n, err = r.readVector(dst, expected, false)
+	r.placed += min(n, len(dst))
+	if n < len(dst) {
+		return 0, unexpected(err)
+	}
+	return r.sort(expected, n-len(dst)), nil
+}
+
+// readVector reads into dst, the expected blocks with their headers, and the buffer,
+// which is empty.
+func (r *Reader) readVector(dst []byte, expected []Block, wait bool) (int, error) {
+	a := &r.ahead
+	r.buf, r.start, r.end = r.small, 0, 0
+	v, room := append(a.buffers[:0], dst), len(dst)+len(r.buf)
+	for i, b := range expected {
+		v = append(v, a.headers[i][:], b.Data)
+		room += PieceHeaderLen + len(b.Data)
+	}
+	n, err := r.src.ReadVector(append(v, r.buf), wait)
+	clear(a.buffers[:])
+	a.full = n == room
+	return n, err
 }
 
 // sort finds out what n bytes are that were read behind a block, as if they were the

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // portioned is a source whose bytes are all there, given out in portions.
@@ -14,8 +15,11 @@ type portioned struct {
 	calls int
 }
 
-func (p *portioned) ReadVector(buffers [][]byte) (n int, err error) {
+func (p *portioned) ReadVector(buffers [][]byte, wait bool) (n int, err error) {
 	p.calls++
+	if !wait && p.calls%7 == 0 {
+		return 0, nil // nothing is there yet
+	}
 	left := p.portion
 	for _, b := range buffers {
 		b = b[:min(len(b), left)]
@@ -110,7 +114,10 @@ func readExpecting(t *testing.T, s script, portion, n, wrong int) (calls int) {
 		if len(begun) == 0 {
 			expected = s.expect(i, n, wrong)
 		}
-		k, err := r.ReadBlocks(dst, expected)
+		k, err := r.ReadAhead(dst, expected)
+		if err == nil {
+			err = r.ReadBlock(dst)
+		}
 		if err != nil || !bytes.Equal(dst, block) {
 			t.Fatalf("message %d: another block, %v", i, err)
 		}
@@ -159,6 +166,51 @@ func TestExpectedBlocksSaveCalls(t *testing.T) {
 	together := readExpecting(t, s, 1<<20, MaxExpected, -1)
 	if together > alone/3 {
 		t.Errorf("%d calls without expectations, %d with them", alone, together)
+	}
+}
+
+// TestReadAheadDoesNotWait looks for blocks that are not there yet.
+func TestReadAheadDoesNotWait(t *testing.T) {
+	here, there := dialTCP(t)
+	defer here.Close()
+	defer there.Close()
+	here.SetReadDeadline(time.Now().Add(20 * time.Second))
+	s := script{BlockSize, BlockSize, BlockSize}
+	wire, blocks := s.wire()
+	cut := 2*PieceHeaderLen + BlockSize + 100
+	if _, err := there.Write(wire[:cut]); err != nil {
+		t.Fatal(err)
+	}
+	r := NewReader(here, 1)
+	dst := make([]byte, BlockSize)
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ReadBlock(dst); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	begun, err := r.ReadAhead(dst, s.expect(1, 1, -1))
+	if begun != 0 || err != nil {
+		t.Fatalf("%d begun, %v", begun, err)
+	}
+	if _, err := there.Write(wire[cut:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ReadBlock(dst); err != nil || !bytes.Equal(dst, blocks[1]) {
+		t.Errorf("another block, %v", err)
+	}
+	there.Close()
+	if m, err := r.Next(); err != nil || m.Index != 2 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if begun, err := r.ReadAhead(dst, nil); begun != 0 || err != nil {
+		t.Fatalf("%d begun, %v", begun, err)
+	}
+	if err := r.ReadBlock(dst); err != nil || !bytes.Equal(dst, blocks[2]) {
+		t.Errorf("another block, %v", err)
 	}
 }
 

@@ -45,7 +45,7 @@ func violation(format string, args ...any) error {
 type Reader struct {
 	src         source
 	small, wide []byte // room: of readBuffer bytes, and for what did not go where it was expected
-	buf         []byte // one of them
+	buf         []byte // one of them, or what Unread was given
 	start, end  int    // buf[start:end] is read but not consumed
 	maxBitfield int
 	block       int // bytes of the current block, which is still to be taken
@@ -229,23 +229,17 @@ func (r *Reader) payload(n int) ([]byte, error) {
 // ReadBlock puts the block of the current Piece message into dst, which must
 // have exactly its length.
 func (r *Reader) ReadBlock(dst []byte) error {
-	_, err := r.ReadBlocks(dst, nil)
-	return err
+	dst = r.missing(dst)
+	r.block, r.placed = 0, 0
+	return unexpected(r.readInto(dst))
 }
 
-// ReadBlocks is ReadBlock where others are expected to follow: what the same system
-// call brings of the first MaxExpected goes to their places. It returns how many have
-// been begun. They are the next messages, each to be taken with its Data; until then
-// expected stays as it is.
-func (r *Reader) ReadBlocks(dst []byte, expected []Block) (begun int, err error) {
+// missing is what is still to come of the current block.
+func (r *Reader) missing(dst []byte) []byte {
 	if len(dst) != r.block {
-		panic("peerwire: ReadBlock with a destination of the wrong length")
+		panic("peerwire: a destination that is not as long as the block")
 	}
-	dst = dst[r.placed:]
-	r.block, r.placed = 0, 0
-	n := copy(dst, r.buf[r.start:r.end])
-	r.start += n
-	return r.readAhead(dst[n:], expected)
+	return dst[r.placed:]
 }
 
 // SkipBlock throws the block of the current Piece message away.
@@ -281,12 +275,30 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// readInto fills dst: first from the buffer, then straight from the connection.
+// readInto fills dst: first from the buffer, then straight from the
+// connection. The same system call that brings the end of dst also refills
+// the buffer.
 func (r *Reader) readInto(dst []byte) error {
+	dst = dst[r.unload(dst):]
+	for len(dst) > 0 {
+		n, err := r.readVector(dst, nil, true)
+		if n >= len(dst) {
+			r.end = n - len(dst)
+			return nil
+		}
+		dst = dst[n:]
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unload moves what the buffer has to dst.
+func (r *Reader) unload(dst []byte) int {
 	n := copy(dst, r.buf[r.start:r.end])
 	r.start += n
-	_, err := r.readAhead(dst[n:], nil)
-	return err
+	return n
 }
 
 // unexpected turns the end of the stream inside a message into the error it

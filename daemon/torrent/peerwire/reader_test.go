@@ -248,11 +248,11 @@ func TestReadVectorAfterTheEnd(t *testing.T) {
 			if _, err := io.ReadFull(src, buf[:1]); err != nil {
 				t.Fatal(err)
 			}
-			if n, err := src.ReadVector([][]byte{buf[:1], buf[1:]}); n == 0 || err != nil {
+			if n, err := src.ReadVector([][]byte{buf[:1], buf[1:]}, true); n == 0 || err != nil {
 				t.Fatalf("%d, %v", n, err)
 			}
 			c.end(here)
-			if n, err := src.ReadVector([][]byte{buf, buf}); n != 0 || !errors.Is(err, c.want) {
+			if n, err := src.ReadVector([][]byte{buf, buf}, true); n != 0 || !errors.Is(err, c.want) {
 				t.Errorf("read %d bytes, %v", n, err)
 			}
 		})
