@@ -138,7 +138,7 @@ func takeAll(conn net.Conn, info *metainfo.Info, queue int, f *os.File) error {
 			p = &filling{data: free[len(free)-1][:info.PieceSize(int(m.Index))]}
 			pieces[m.Index], free = p, free[:len(free)-1]
 		}
-		if err := r.ReadBlock(p.data[m.Begin:][:m.Length]); err != nil {
+		if err := r.ReadBlock(p.data[m.Begin:][:m.Length], nil); err != nil {
 			return err
 		}
 		if p.got += int(m.Length); p.got < len(p.data) {

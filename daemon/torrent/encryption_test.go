@@ -138,7 +138,7 @@ func (s *stranger) taken(conn net.Conn) {
 			continue
 		}
 		block := make([]byte, m.Length)
-		if err := r.ReadBlock(block); err != nil || !bytes.Equal(block, s.data[777:][:10]) {
+		if err := r.ReadBlock(block, nil); err != nil || !bytes.Equal(block, s.data[777:][:10]) {
 			s.t.Errorf("wrong block, %v", err)
 		}
 		return

@@ -9,6 +9,7 @@ import (
 // which they were asked for. Their places are claimed, so that one system call can
 // fill several. It belongs to the reader.
 type expected struct {
+	pipe     *pipeline
 	requests []Request
 	blocks   []peerwire.Block // the same, and their places
 	room     struct {
@@ -17,9 +18,9 @@ type expected struct {
 	}
 }
 
-// claim expects what was asked for behind the block that has just begun.
-func (x *expected) claim(p *pipeline) []peerwire.Block {
-	x.requests, x.blocks = p.following(x.room.requests[:0], peerwire.MaxExpected), x.room.blocks[:0]
+// Claim expects what was asked for behind the block that has just begun.
+func (x *expected) Claim() []peerwire.Block {
+	x.requests, x.blocks = x.pipe.following(x.room.requests[:0], peerwire.MaxExpected), x.room.blocks[:0]
 	for _, r := range x.requests {
 		dst, ok := r.Piece.Claim(int(r.Begin), int(r.Length))
 		if !ok {
@@ -30,8 +31,8 @@ func (x *expected) claim(p *pipeline) []peerwire.Block {
 	return x.blocks
 }
 
-// keep gives up all claims but the first n.
-func (x *expected) keep(n int) {
+// Keep gives up all claims but the first n.
+func (x *expected) Keep(n int) {
 	for i := n; i < len(x.blocks); i++ {
 		x.requests[i].Piece.Abandon(int(x.blocks[i].Begin))
 	}

@@ -12,8 +12,8 @@ import (
 func (c *Conn) read() error {
 	r := peerwire.NewReader(c.cfg.Conn, c.cfg.BitfieldLen)
 	r.Unread(c.cfg.Rest)
-	var next expected
-	defer func() { next.keep(0) }()
+	next := &expected{pipe: &c.pipe}
+	defer next.Keep(0)
 	var deadline time.Time
 	for {
 		// Moving a deadline costs a timer; once a second is exact enough.
@@ -31,7 +31,7 @@ func (c *Conn) read() error {
 				err = c.nudge()
 			}
 		case peerwire.Piece:
-			err = c.block(r, m, &next)
+			err = c.block(r, m, next)
 		default:
 			e := Event{ID: m.ID, Extension: m.Extension, Index: m.Index, Begin: m.Begin, Length: m.Length, Bytes: bytes.Clone(m.Bytes)}
 			err = c.push(e, !r.Buffered())
@@ -82,19 +82,6 @@ func (e *WrongBlock) Error() string {
 	return fmt.Sprintf("block %d of piece %d has a wrong hash", e.Block, e.Piece)
 }
 
-// fill reads a block, and with it those behind it as far as they are there. The
-// places of what is not are free for others before this one is waited for.
-func (c *Conn) fill(r *peerwire.Reader, dst []byte, next *expected) error {
-	if r.More() {
-		begun, err := r.ReadAhead(dst, next.claim(&c.pipe))
-		next.keep(begun)
-		if err != nil {
-			return err
-		}
-	}
-	return r.ReadBlock(dst)
-}
-
 // block takes the block that a Piece message carries.
 func (c *Conn) block(r *peerwire.Reader, m peerwire.Message, next *expected) error {
 	e := Event{ID: peerwire.Piece, Index: m.Index, Begin: m.Begin, Length: m.Length}
@@ -108,7 +95,7 @@ func (c *Conn) block(r *peerwire.Reader, m peerwire.Message, next *expected) err
 	e.Late = late
 	if dst, ok := next.place(buf, m.Begin, m.Length); !ok {
 		err = r.SkipBlock()
-	} else if err = c.fill(r, dst, next); err != nil {
+	} else if err = r.ReadBlock(dst, next); err != nil {
 		buf.Abandon(int(m.Begin))
 	} else if !buf.Right(int(m.Begin), dst) {
 		buf.Abandon(int(m.Begin))

@@ -23,20 +23,30 @@ func (h *blockHeader) announces(b Block) bool {
 		binary.BigEndian.Uint32(h[5:]) == b.Index && binary.BigEndian.Uint32(h[9:]) == b.Begin
 }
 
+// Expectation knows which blocks should come next.
+type Expectation interface {
+	// Claim returns up to MaxExpected of them, in their order. Their places are
+	// the reader's.
+	Claim() []Block
+	// Keep takes back the places of all but the first n, whose messages have
+	// begun. Those stay until they are taken.
+	Keep(n int)
+}
+
 // ahead is what was read of the blocks behind the one that was asked for.
 type ahead struct {
 	blocks []Block // begun: the next messages
 	part   int     // bytes in place of the last of them, or wholeBlock
-	full   bool    // the last read filled all the room there was: more is likely waiting
+	full   bool    // the last read filled all its room: more is likely waiting
 
-	// scratch of one read
-	headers [MaxExpected]blockHeader
-	buffers [2 + 2*MaxExpected][]byte
+	// one read
+	dst      []byte
+	from     Expectation // nil when nothing is expected
+	expected []Block
+	headers  [MaxExpected]blockHeader
+	room     [2 + 2*MaxExpected][]byte
+	size     int // of the room
 }
-
-// More reports whether the last read took all it could, and no block was begun
-// beyond the current one: expecting some is then worth the trouble.
-func (r *Reader) More() bool { return r.ahead.full && len(r.ahead.blocks) == 0 }
 
 // nextAhead is the message of the first block that was begun.
 func (r *Reader) nextAhead() Message {
@@ -50,63 +60,65 @@ func (r *Reader) nextAhead() Message {
 	return Message{ID: Piece, Index: b.Index, Begin: b.Begin, Length: uint32(len(b.Data))}
 }
 
-// ReadAhead puts what is there of the current block into dst, and of the first
-// MaxExpected that are expected to follow it into their places, all with one system
-// call. It does not wait; ReadBlock takes the current block then as ever. It returns
-// how many of the others have been begun: they are the next messages, each to be taken
-// with its Data, and until then expected stays as it is.
-func (r *Reader) ReadAhead(dst []byte, expected []Block) (begun int, err error) {
-	dst = r.missing(dst)
-	n := r.unload(dst)
-	r.placed += n
-	if dst = dst[n:]; len(dst) == 0 {
-		return 0, nil
+func (r *Reader) first() []byte { return r.ahead.dst }
+
+// buffers are the end of a block, the headers and places of those that are expected
+// then, and the buffer, which is empty.
+func (r *Reader) buffers() [][]byte {
+	a := &r.ahead
+	if a.from != nil && a.full {
+		a.expected = a.from.Claim()
+		a.expected = a.expected[:min(len(a.expected), MaxExpected)]
 	}
-	expected = expected[:min(len(expected), MaxExpected)]
-	n, err = r.readVector(dst, expected, false)
-	r.placed += min(n, len(dst))
-	if n < len(dst) {
-		return 0, unexpected(err)
+	v := append(a.room[:0], a.dst)
+	a.size = len(a.dst) + len(r.buf)
+	for i, b := range a.expected {
+		v = append(v, a.headers[i][:], b.Data)
+		a.size += PieceHeaderLen + len(b.Data)
 	}
-	return r.sort(expected, n-len(dst)), nil
+	return append(v, r.buf)
 }
 
-// readVector reads into dst, the expected blocks with their headers, and the buffer,
-// which is empty.
-func (r *Reader) readVector(dst []byte, expected []Block, wait bool) (int, error) {
-	a := &r.ahead
-	r.buf, r.start, r.end = r.small, 0, 0
-	v, room := append(a.buffers[:0], dst), len(dst)+len(r.buf)
-	for i, b := range expected {
-		v = append(v, a.headers[i][:], b.Data)
-		room += PieceHeaderLen + len(b.Data)
+// nothing gives the places back: others may fill them while this peer is waited for.
+func (r *Reader) nothing() {
+	if r.ahead.from != nil {
+		r.ahead.from.Keep(0)
 	}
-	n, err := r.src.ReadVector(append(v, r.buf), wait)
-	clear(a.buffers[:])
-	a.full = n == room
-	return n, err
+	r.ahead.expected = nil
 }
 
 // sort finds out what n bytes are that were read behind a block, as if they were the
-// expected blocks and then more. It returns how many of those they are.
-func (r *Reader) sort(expected []Block, n int) (begun int) {
+// expected blocks and then more.
+func (r *Reader) sort(n int) {
 	a := &r.ahead
-	for i, b := range expected {
+	begun := r.begun(n)
+	a.blocks = a.expected[:begun]
+	if a.from != nil {
+		a.from.Keep(begun)
+	}
+	a.dst, a.from, a.expected = nil, nil, nil
+	clear(a.room[:])
+}
+
+// begun counts the expected blocks among n bytes, and puts what else they are into
+// the buffer.
+func (r *Reader) begun(n int) int {
+	a := &r.ahead
+	a.part = wholeBlock
+	for i, b := range a.expected {
 		if n < PieceHeaderLen || !a.headers[i].announces(b) {
-			r.gather(expected[i:], a.headers[i:], n)
-			a.blocks, a.part = expected[:i], wholeBlock
+			r.gather(a.expected[i:], a.headers[i:], n)
 			return i
 		}
 		n -= PieceHeaderLen
-		if a.part = min(n, len(b.Data)); a.part < len(b.Data) {
-			a.blocks = expected[:i+1]
+		if n < len(b.Data) {
+			a.part = n
 			return i + 1
 		}
 		n -= len(b.Data)
 	}
-	a.blocks, a.part = expected, wholeBlock
 	r.end = n
-	return len(expected)
+	return len(a.expected)
 }
 
 // gather puts n bytes that were read as if they were the expected blocks, and are

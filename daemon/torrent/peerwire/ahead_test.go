@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
-	"time"
 )
 
 // portioned is a source whose bytes are all there, given out in portions.
@@ -15,10 +14,12 @@ type portioned struct {
 	calls int
 }
 
-func (p *portioned) ReadVector(buffers [][]byte, wait bool) (n int, err error) {
+func (p *portioned) ReadVector(f filler) (n int, err error) {
 	p.calls++
-	if !wait && p.calls%7 == 0 {
-		return 0, nil // nothing is there yet
+	buffers := f.buffers()
+	if p.calls%7 == 0 { // nothing is there yet
+		f.nothing()
+		buffers = f.buffers()
 	}
 	left := p.portion
 	for _, b := range buffers {
@@ -34,6 +35,21 @@ func (p *portioned) ReadVector(buffers [][]byte, wait bool) (n int, err error) {
 	}
 	return n, nil
 }
+
+// guess expects the same blocks each time it is asked.
+type guess struct {
+	make  func() []Block
+	given []Block
+	taken int // places that the reader has
+}
+
+func (g *guess) Claim() []Block {
+	g.given = g.make()
+	g.taken = len(g.given)
+	return g.given
+}
+
+func (g *guess) Keep(n int) { g.given, g.taken = g.given[:n], n }
 
 // script is messages of a peer: blocks of some length, and a have message where the
 // length is 0.
@@ -110,22 +126,13 @@ func readExpecting(t *testing.T, s script, portion, n, wrong int) (calls int) {
 				continue
 			}
 		}
-		var expected []Block
-		if len(begun) == 0 {
-			expected = s.expect(i, n, wrong)
-		}
-		k, err := r.ReadAhead(dst, expected)
-		if err == nil {
-			err = r.ReadBlock(dst)
-		}
-		if err != nil || !bytes.Equal(dst, block) {
+		g := &guess{make: func() []Block { return s.expect(i, n, wrong) }}
+		if err := r.ReadBlock(dst, g); err != nil || !bytes.Equal(dst, block) {
 			t.Fatalf("message %d: another block, %v", i, err)
 		}
-		if k > 0 {
-			begun = expected[:k]
-		}
-		if len(begun) > 0 && (!r.Buffered() || r.More()) {
-			t.Fatalf("message %d: %d blocks begun, and neither is known", i, len(begun))
+		begun = append(begun, g.given...)
+		if g.taken != len(g.given) || len(begun) > 0 && !r.Buffered() {
+			t.Fatalf("message %d: %d places kept for %d blocks, buffered %t", i, g.taken, len(begun), r.Buffered())
 		}
 	}
 	if _, err := r.Next(); err != io.EOF {
@@ -169,49 +176,46 @@ func TestExpectedBlocksSaveCalls(t *testing.T) {
 	}
 }
 
-// TestReadAheadDoesNotWait looks for blocks that are not there yet.
-func TestReadAheadDoesNotWait(t *testing.T) {
+// TestPlacesAreFreeMeanwhile waits for a block: the places of those behind it must not
+// be kept from others.
+func TestPlacesAreFreeMeanwhile(t *testing.T) {
 	here, there := dialTCP(t)
 	defer here.Close()
 	defer there.Close()
-	here.SetReadDeadline(time.Now().Add(20 * time.Second))
-	s := script{BlockSize, BlockSize, BlockSize}
+	s := script{BlockSize, BlockSize}
 	wire, blocks := s.wire()
-	cut := 2*PieceHeaderLen + BlockSize + 100
-	if _, err := there.Write(wire[:cut]); err != nil {
+	if _, err := there.Write(wire[:PieceHeaderLen]); err != nil {
 		t.Fatal(err)
 	}
 	r := NewReader(here, 1)
-	dst := make([]byte, BlockSize)
+	r.ahead.full = true
 	if _, err := r.Next(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.ReadBlock(dst); err != nil {
+	free := make(chan int, 10)
+	g := &watched{guess: guess{make: func() []Block { return s.expect(0, 1, -1) }}, free: free}
+	dst, done := make([]byte, BlockSize), make(chan error)
+	go func() { done <- r.ReadBlock(dst, g) }()
+	if n := <-free; n != 0 {
+		t.Errorf("%d places kept", n)
+	}
+	if _, err := there.Write(wire[PieceHeaderLen:]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Next(); err != nil {
-		t.Fatal(err)
-	}
-	begun, err := r.ReadAhead(dst, s.expect(1, 1, -1))
-	if begun != 0 || err != nil {
-		t.Fatalf("%d begun, %v", begun, err)
-	}
-	if _, err := there.Write(wire[cut:]); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.ReadBlock(dst); err != nil || !bytes.Equal(dst, blocks[1]) {
+	if err := <-done; err != nil || !bytes.Equal(dst, blocks[0]) {
 		t.Errorf("another block, %v", err)
 	}
-	there.Close()
-	if m, err := r.Next(); err != nil || m.Index != 2 {
-		t.Fatalf("%+v, %v", m, err)
-	}
-	if begun, err := r.ReadAhead(dst, nil); begun != 0 || err != nil {
-		t.Fatalf("%d begun, %v", begun, err)
-	}
-	if err := r.ReadBlock(dst); err != nil || !bytes.Equal(dst, blocks[2]) {
-		t.Errorf("another block, %v", err)
-	}
+}
+
+// watched says how many places the reader keeps.
+type watched struct {
+	guess
+	free chan<- int
+}
+
+func (w *watched) Keep(n int) {
+	w.guess.Keep(n)
+	w.free <- n
 }
 
 func FuzzExpectedBlocks(f *testing.F) {

@@ -83,7 +83,7 @@ func TestGoldenMessages(t *testing.T) {
 			}
 			if m.ID == Piece {
 				block := make([]byte, m.Length)
-				if err := r.ReadBlock(block); err != nil || string(block) != "abc" {
+				if err := r.ReadBlock(block, nil); err != nil || string(block) != "abc" {
 					t.Errorf("block %q, %v", block, err)
 				}
 			}

@@ -223,23 +223,19 @@ func (r *Reader) payload(n int) ([]byte, error) {
 		r.large = make([]byte, n)
 	}
 	p := r.large[:n]
-	return p, r.readInto(p)
+	return p, r.readInto(p, nil)
 }
 
 // ReadBlock puts the block of the current Piece message into dst, which must
-// have exactly its length.
-func (r *Reader) ReadBlock(dst []byte) error {
-	dst = r.missing(dst)
-	r.block, r.placed = 0, 0
-	return unexpected(r.readInto(dst))
-}
-
-// missing is what is still to come of the current block.
-func (r *Reader) missing(dst []byte) []byte {
+// have exactly its length. Blocks that x, unless it is nil, expects behind it are the
+// next messages if some of them has come with it, each to be taken with its Data.
+func (r *Reader) ReadBlock(dst []byte, x Expectation) error {
 	if len(dst) != r.block {
-		panic("peerwire: a destination that is not as long as the block")
+		panic("peerwire: ReadBlock with a destination of the wrong length")
 	}
-	return dst[r.placed:]
+	dst = dst[r.placed:]
+	r.block, r.placed = 0, 0
+	return unexpected(r.readInto(dst, x))
 }
 
 // SkipBlock throws the block of the current Piece message away.
@@ -276,29 +272,27 @@ func (r *Reader) fill(n int) error {
 }
 
 // readInto fills dst: first from the buffer, then straight from the
-// connection. The same system call that brings the end of dst also refills
-// the buffer.
-func (r *Reader) readInto(dst []byte) error {
-	dst = dst[r.unload(dst):]
-	for len(dst) > 0 {
-		n, err := r.readVector(dst, nil, true)
+// connection. The same system call that brings the end of dst also brings what is
+// there of the expected blocks, and refills the buffer.
+func (r *Reader) readInto(dst []byte, x Expectation) error {
+	n := copy(dst, r.buf[r.start:r.end])
+	r.start += n
+	for dst = dst[n:]; len(dst) > 0; dst = dst[n:] {
+		r.buf, r.start, r.end = r.small, 0, 0
+		r.ahead.dst, r.ahead.from = dst, x
+		var err error
+		n, err = r.src.ReadVector(r)
+		r.ahead.full = n == r.ahead.size
 		if n >= len(dst) {
-			r.end = n - len(dst)
+			r.sort(n - len(dst))
 			return nil
 		}
-		dst = dst[n:]
+		r.nothing()
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// unload moves what the buffer has to dst.
-func (r *Reader) unload(dst []byte) int {
-	n := copy(dst, r.buf[r.start:r.end])
-	r.start += n
-	return n
 }
 
 // unexpected turns the end of the stream inside a message into the error it

@@ -138,7 +138,7 @@ func TestReaderSeesTruncation(t *testing.T) {
 				r := readerOf(t, wire[:cut], 2)
 				m, err := r.Next()
 				if err == nil && m.ID == Piece {
-					err = r.ReadBlock(make([]byte, m.Length))
+					err = r.ReadBlock(make([]byte, m.Length), nil)
 				}
 				want := io.ErrUnexpectedEOF
 				if cut == 0 {
@@ -215,7 +215,7 @@ func TestReaderAcrossBorders(t *testing.T) {
 						continue
 					}
 					dst := make([]byte, len(block))
-					if err := r.ReadBlock(dst); err != nil || !bytes.Equal(dst, block) {
+					if err := r.ReadBlock(dst, nil); err != nil || !bytes.Equal(dst, block) {
 						t.Fatalf("block of message %d differs, %v", i, err)
 					}
 				}
@@ -248,11 +248,11 @@ func TestReadVectorAfterTheEnd(t *testing.T) {
 			if _, err := io.ReadFull(src, buf[:1]); err != nil {
 				t.Fatal(err)
 			}
-			if n, err := src.ReadVector([][]byte{buf[:1], buf[1:]}, true); n == 0 || err != nil {
+			if n, err := src.ReadVector(fixed{buf[:1], buf[1:]}); n == 0 || err != nil {
 				t.Fatalf("%d, %v", n, err)
 			}
 			c.end(here)
-			if n, err := src.ReadVector([][]byte{buf, buf}, true); n != 0 || !errors.Is(err, c.want) {
+			if n, err := src.ReadVector(fixed{buf, buf}); n != 0 || !errors.Is(err, c.want) {
 				t.Errorf("read %d bytes, %v", n, err)
 			}
 		})
@@ -313,7 +313,7 @@ func BenchmarkReadBlocks(b *testing.B) {
 				if _, err := r.Next(); err != nil {
 					b.Fatal(err)
 				}
-				if err := r.ReadBlock(dst); err != nil {
+				if err := r.ReadBlock(dst, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -345,7 +345,7 @@ func TestUnread(t *testing.T) {
 				if m, err := r.Next(); err != nil || m.ID != Piece {
 					t.Fatalf("%+v, %v", m, err)
 				}
-				if err := r.ReadBlock(dst); err != nil || !bytes.Equal(dst, block) {
+				if err := r.ReadBlock(dst, nil); err != nil || !bytes.Equal(dst, block) {
 					t.Fatalf("another block, %v", err)
 				}
 				if m, err := r.Next(); err != nil || m.ID != Have || m.Index != 8 {
@@ -358,3 +358,10 @@ func TestUnread(t *testing.T) {
 		}
 	}
 }
+
+// fixed are buffers that are there at all times.
+type fixed [][]byte
+
+func (f fixed) first() []byte     { return f[0] }
+func (f fixed) buffers() [][]byte { return f }
+func (f fixed) nothing()          {}

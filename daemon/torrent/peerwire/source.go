@@ -11,10 +11,16 @@ import (
 // source is a connection that can fill many buffers with one call.
 type source interface {
 	io.Reader
-	// ReadVector reads into the first buffer and, once that is full, on into
-	// the next. It returns the bytes read in all. Without wait that is 0, and
-	// no error, when nothing is there.
-	ReadVector(buffers [][]byte, wait bool) (int, error)
+	// ReadVector reads into what f names, and returns the bytes read in all. It
+	// waits until something is there.
+	ReadVector(f filler) (int, error)
+}
+
+// filler names what is to be filled.
+type filler interface {
+	first() []byte     // alone, where no more can be filled at once
+	buffers() [][]byte // first, and then the others: asked for before each try
+	nothing()          // was there: the others may be used otherwise until the next try
 }
 
 // newSource uses readv(2) where the connection has a descriptor.
@@ -33,8 +39,7 @@ func newSource(conn net.Conn) source {
 // a socket.
 type plainSource struct{ net.Conn }
 
-// ReadVector waits in any case: there is no looking into such a connection.
-func (s plainSource) ReadVector(buffers [][]byte, _ bool) (int, error) { return s.Read(buffers[0]) }
+func (s plainSource) ReadVector(f filler) (int, error) { return s.Read(f.first()) }
 
 // vectorSource calls readv on the socket. It belongs to one goroutine.
 type vectorSource struct {
@@ -43,24 +48,20 @@ type vectorSource struct {
 	try func(fd uintptr) bool // tryOnce, bound once so that a read allocates nothing
 
 	// one call's arguments and results
-	buffers [][]byte
-	wait    bool
-	n       int
-	err     error
+	filler filler
+	n      int
+	err    error
 }
 
-func (s *vectorSource) ReadVector(buffers [][]byte, wait bool) (int, error) {
-	s.buffers, s.wait = buffers, wait
+func (s *vectorSource) ReadVector(f filler) (int, error) {
+	s.filler = f
 	s.n, s.err = 0, nil // a connection that is closed or late fails without a try
 	err := s.raw.Read(s.try)
-	s.buffers = nil
+	s.filler = nil
 	if err == nil {
 		err = s.err
 	}
-	switch {
-	case err == unix.EAGAIN:
-		err = nil
-	case err == nil && s.n == 0:
+	if s.n == 0 && err == nil {
 		err = io.EOF
 	}
 	return s.n, err
@@ -68,13 +69,15 @@ func (s *vectorSource) ReadVector(buffers [][]byte, wait bool) (int, error) {
 
 // tryOnce reads what is there; false asks to be called again once something is.
 func (s *vectorSource) tryOnce(fd uintptr) bool {
+	buffers := s.filler.buffers()
 	for {
-		s.n, s.err = unix.Readv(int(fd), s.buffers)
+		s.n, s.err = unix.Readv(int(fd), buffers)
 		switch s.err {
 		case unix.EINTR:
 		case unix.EAGAIN:
 			s.n = 0
-			return !s.wait
+			s.filler.nothing()
+			return false
 		default:
 			s.n = max(s.n, 0)
 			return true

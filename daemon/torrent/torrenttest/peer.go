@@ -130,7 +130,7 @@ func (p *Peer) Next() (Message, error) {
 			p.Unchoked = m.ID == peerwire.Unchoke
 		case peerwire.Piece:
 			block := make([]byte, m.Length)
-			return Message{m, block}, p.r.ReadBlock(block)
+			return Message{m, block}, p.r.ReadBlock(block, nil)
 		}
 		m.Bytes = bytes.Clone(m.Bytes)
 		return Message{m, nil}, nil

@@ -185,7 +185,7 @@ func (x *leech) collect(t testing.TB, l *library, n int) error {
 			continue
 		}
 		got := make([]byte, m.Length)
-		if err := x.r.ReadBlock(got); err != nil {
+		if err := x.r.ReadBlock(got, nil); err != nil {
 			return err
 		}
 		at := int64(m.Index)*l.info.PieceLength + int64(m.Begin)
