@@ -267,7 +267,10 @@ func (b *Bridge) stateChanged(change mesh.StateChanged) {
 	}
 	m, ok := b.records[change.ID]
 	before := m.State
-	m.State, m.Attempts = string(change.State), change.Attempts
+	m.Attempts = change.Attempts
+	if before != stateRead { // what was read stays so
+		m.State = string(change.State)
+	}
 	if change.Done {
 		delete(b.records, change.ID)
 	} else if ok {
@@ -277,7 +280,7 @@ func (b *Bridge) stateChanged(change mesh.StateChanged) {
 	if !ok {
 		return
 	}
-	if change.State == mesh.Expired {
+	if m.State == string(mesh.Expired) {
 		m.Error = "not acknowledged in time"
 		if m.Attempts == 0 {
 			m.Error = "never sent: the radio was down or its airtime used up"

@@ -3,6 +3,7 @@ package lora
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"lorrent/lora/keyring"
@@ -23,19 +24,12 @@ const (
 // message. A node whose messages were read is told, once; that is not kept, so
 // that it may not hear of it.
 func (b *Bridge) MarkRead(t Target, seq uint64) error {
-	before, err := b.cfg.Store.Unread(t.Node, t.Channel)
-	if err != nil {
-		return err
-	}
-	if err := b.cfg.Store.MarkRead(t.Node, t.Channel, seq); err != nil || before == 0 || t.Node == Broadcast || seq == 0 {
-		return err
-	}
-	after, err := b.cfg.Store.Unread(t.Node, "")
-	if err != nil || after >= before {
+	before, err := b.cfg.Store.MarkRead(t.Node, t.Channel, seq)
+	if err != nil || t.Node == Broadcast || seq == 0 {
 		return err
 	}
 	newest, err := b.cfg.Store.Messages(storage.MessageQuery{Peer: &t.Node, Incoming: true, BeforeSeq: seq + 1, Limit: 1})
-	if err != nil || len(newest) == 0 {
+	if err != nil || len(newest) == 0 || newest[0].Seq <= before {
 		return err
 	}
 	return b.tellRead(t.Node, newest[0].ID)
@@ -68,40 +62,44 @@ func (b *Bridge) tellRead(node uint32, messageID string) error {
 }
 
 // acceptRead marks what a node says its user has read: that message of ours, and
-// those before.
-func (b *Bridge) acceptRead(d mesh.Deliver, opened keyring.Opened) []mesh.Action {
+// those before. It has come, then, acknowledged or not.
+func (b *Bridge) acceptRead(d mesh.Deliver, opened keyring.Opened) (actions []mesh.Action) {
 	from := d.Packet.From
 	if len(opened.Body) == readSize {
 		read := packet.ID{
 			Source: b.node, Epoch: binary.BigEndian.Uint16(opened.Body),
 			Sequence: uint32(opened.Body[2])<<16 | uint32(binary.BigEndian.Uint16(opened.Body[3:])),
 		}
-		if err := b.markRead(from, read.String()); err != nil {
+		confirmed, err := b.markRead(from, read)
+		if err != nil {
 			b.fail(fmt.Errorf("mark as read by %s: %w", FormatNodeID(from), err))
 		}
+		actions = confirmed
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.mesh.Stored(d.Packet.ID, b.clock.now())
+	return append(actions, b.locked(func(now time.Time) []mesh.Action { return b.mesh.Stored(d.Packet.ID, now) })...)
 }
 
-func (b *Bridge) markRead(by uint32, messageID string) error {
+func (b *Bridge) markRead(by uint32, read packet.ID) ([]mesh.Action, error) {
 	list, err := b.cfg.Store.Messages(storage.MessageQuery{Peer: &by, Outgoing: true, Limit: readBack})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	known := -1
-	for i, m := range list {
-		if m.ID == messageID {
-			known = i
-		}
+	named := slices.IndexFunc(list, func(m storage.Message) bool { return m.ID == read.String() })
+	if named < 0 {
+		return nil, nil
 	}
-	for _, m := range list[:known+1] {
-		if m.State == string(mesh.Delivered) {
-			m.State = stateRead
+	for i, m := range list[:named+1] {
+		if i == named && m.State != stateRead || m.State == string(mesh.Delivered) {
+			m.State, m.Error = stateRead, ""
 			b.keep(m)
 			b.publishState(m)
 		}
 	}
-	return nil
+	return b.locked(func(now time.Time) []mesh.Action {
+		if m, ok := b.records[read]; ok {
+			m.State = stateRead
+			b.records[read] = m
+		}
+		return b.mesh.Arrived(read, now)
+	}), nil
 }

@@ -110,13 +110,15 @@ func TestChannelsUnreadAndSearch(t *testing.T) {
 	if unread(7, "") != 2 || unread(0, "a1") != 2 || unread(0, "a12") != 1 || unread(9, "") != 0 {
 		t.Errorf("unread %d, %d, %d", unread(7, ""), unread(0, "a1"), unread(0, "a12"))
 	}
-	for _, seq := range []uint64{1, 0} { // and a mark that goes back
-		if err := db.MarkRead(7, "", seq); err != nil {
-			t.Fatal(err)
+	for _, c := range []struct{ seq, before uint64 }{{1, 0}, {0, 1}} { // and a mark that goes back
+		if before, err := db.MarkRead(7, "", c.seq); err != nil || before != c.before {
+			t.Fatalf("MarkRead(%d) = %d, %v; want %d", c.seq, before, err, c.before)
 		}
 	}
-	if err := db.MarkRead(0, "a1", 3); err != nil {
-		t.Fatal(err)
+	for _, c := range []struct{ seq, before uint64 }{{3, 0}, {99, 3}, {99, 6}} { // and one that is ahead
+		if before, err := db.MarkRead(0, "a1", c.seq); err != nil || before != c.before {
+			t.Fatalf("MarkRead(%d) = %d, %v; want %d", c.seq, before, err, c.before)
+		}
 	}
 	if unread(7, "") != 1 || unread(0, "a1") != 0 || unread(0, "a12") != 1 {
 		t.Errorf("after reading: unread %d, %d, %d", unread(7, ""), unread(0, "a1"), unread(0, "a12"))

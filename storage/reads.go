@@ -11,21 +11,23 @@ import (
 const maxUnread = 1000
 
 // MarkRead notes that a conversation was read up to a message: that with a
-// node, or that of a channel when one is given. A mark never goes back.
-func (db *DB) MarkRead(node uint32, channel string, seq uint64) error {
+// node, or that of a channel when one is given. A mark never goes back, nor ahead of
+// the newest message there is. It returns where the mark was.
+func (db *DB) MarkRead(node uint32, channel string, seq uint64) (before uint64, err error) {
 	bucket, prefix := conversation(node, channel)
 	key := append(bucket[:len(bucket):len(bucket)], prefix...)
-	err := db.update(func(tx *bolt.Tx) error {
+	err = db.update(func(tx *bolt.Tx) error {
 		reads := tx.Bucket(bucketReads)
-		if readMark(reads, key) >= seq {
+		seq = min(seq, tx.Bucket(bucketMessages).Sequence())
+		if before = readMark(reads, key); before >= seq {
 			return nil
 		}
 		return reads.Put(key, seqKey(seq))
 	})
 	if err != nil {
-		return fmt.Errorf("mark as read: %w", err)
+		return 0, fmt.Errorf("mark as read: %w", err)
 	}
-	return nil
+	return before, nil
 }
 
 // Unread counts the incoming messages of a conversation after its mark, 1000 at

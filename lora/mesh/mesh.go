@@ -296,6 +296,14 @@ func (m *Mesh) Stored(id packet.ID, now time.Time) []Action {
 	return m.step(now)
 }
 
+// Arrived says that a message of this node has reached its receiver, as is known from
+// elsewhere than an acknowledgement.
+func (m *Mesh) Arrived(id packet.ID, now time.Time) []Action {
+	m.stop(id, now)
+	m.acknowledged(id, now)
+	return m.step(now)
+}
+
 // StoreFailed forgets a delivered message, so that its next copy is delivered
 // again.
 func (m *Mesh) StoreFailed(id packet.ID) {
