@@ -2,6 +2,7 @@ package lab
 
 import (
 	"math"
+	"math/rand/v2"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 // link against the path loss of its length stays as the topology has it.
 type mobility struct {
 	world  *world
+	random *rand.Rand
 	x, y   []float64
 	rssi   [][]float64
 	offset [][]float64
@@ -22,7 +24,7 @@ const (
 
 func newMobility(w *world) *mobility {
 	t := w.Topology
-	m := &mobility{world: w, rssi: t.RSSIdBm}
+	m := &mobility{world: w, random: w.draws(drawsMoves), rssi: t.RSSIdBm}
 	if w.Moving <= 0 {
 		return m
 	}
@@ -46,20 +48,20 @@ func (m *mobility) unobstructed(i, j int) float64 {
 func (m *mobility) plan() {
 	w := m.world
 	for i := range m.x {
-		if w.random.Float64() < w.Moving {
-			pace := [...]float64{96, 390, 1500}[w.random.IntN(3)] // metres a minute
+		if m.random.Float64() < w.Moving {
+			pace := [...]float64{96, 390, 1500}[m.random.IntN(3)] // metres a minute
 			w.agenda.after(m.pause(), func() { m.step(i, pace) })
 		}
 	}
 }
 
 func (m *mobility) pause() time.Duration {
-	return time.Duration(m.world.random.ExpFloat64() * float64(time.Minute))
+	return time.Duration(m.random.ExpFloat64() * float64(time.Minute))
 }
 
 func (m *mobility) step(i int, pace float64) {
 	w := m.world
-	angle, length := 2*math.Pi*w.random.Float64(), pace*w.random.Float64()
+	angle, length := 2*math.Pi*m.random.Float64(), pace*m.random.Float64()
 	edge := areaMetres / 2 * math.Sqrt(max(1, float64(len(m.x))/crowd))
 	m.x[i] = min(max(m.x[i]+length*math.Cos(angle), -edge), edge)
 	m.y[i] = min(max(m.y[i]+length*math.Sin(angle), -edge), edge)

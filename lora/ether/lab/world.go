@@ -131,8 +131,19 @@ func Run(cfg Config) (Row, error) {
 	if err := errors.Join(cfg.checkLaw(), cfg.checkText()); err != nil {
 		return Row{}, err
 	}
+	w := newWorld(cfg)
+	w.agenda.run(cfg.Warmup + cfg.Duration)
+	row := w.row()
+	if w.Duty > 0 && w.Policy != "fw28" && row.HourlyAirtime > 100*w.Duty {
+		return row, fmt.Errorf("run %s: %w: %.2f %% of an hour", row.Name, errUnlawful, row.HourlyAirtime)
+	}
+	return row, nil
+}
+
+// newWorld is a network at the beginning of a run, all of it planned.
+func newWorld(cfg Config) *world {
 	w := &world{
-		Config: cfg, preset: cfg.Preset, random: rand.New(rand.NewPCG(cfg.Seed, cfg.Topology.Seed)),
+		Config: cfg, preset: cfg.Preset, random: cfg.draws(drawsNodes),
 		relayed: make(map[int]bool), byID: make(map[packet.ID]*message), flooder: -1,
 	}
 	n := cfg.Topology.Len()
@@ -147,12 +158,23 @@ func Run(cfg Config) (Row, error) {
 		w.power(i)
 	}
 	w.plan()
-	w.agenda.run(cfg.Warmup + cfg.Duration)
-	row := w.row()
-	if w.Duty > 0 && w.Policy != "fw28" && row.HourlyAirtime > 100*w.Duty {
-		return row, fmt.Errorf("run %s: %w: %.2f %% of an hour", row.Name, errUnlawful, row.HourlyAirtime)
-	}
-	return row, nil
+	return w
+}
+
+// What is drawn at random. What befalls the network, and what users write, is drawn
+// apart from what nodes and the air draw, of which nobody can tell how much it is: so
+// all policies and all versions of the mesh have the same movers on the same paths,
+// the same reboots and the same messages.
+const (
+	drawsNodes uint64 = iota << 32
+	drawsMoves
+	drawsReboots
+	drawsTraffic
+)
+
+// draws returns the random numbers of a run for one purpose.
+func (cfg *Config) draws(purpose uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(cfg.Seed^purpose, cfg.Topology.Seed))
 }
 
 // power turns node i on, with nothing in its memory.
@@ -182,12 +204,16 @@ func (w *world) plan() {
 		w.agenda.after(w.Warmup+a.At, func() { w.write(a) })
 	}
 	w.mobile.plan()
+	random := w.draws(drawsReboots)
 	for i := range w.station {
-		if i == w.flooder || w.random.Float64() >= w.Reboot {
+		chance, when := random.Float64(), random.Float64()
+		if i == w.flooder {
 			continue
 		}
-		at := w.Warmup + time.Duration(w.random.Float64()*float64(w.Duration))
-		w.agenda.after(at, func() { w.reboot(i) })
+		w.random.Float64() // nothing follows from it but that runs without mishaps stay as they were published
+		if chance < w.Reboot {
+			w.agenda.after(w.Warmup+time.Duration(when*float64(w.Duration)), func() { w.reboot(i) })
+		}
 	}
 }
 
@@ -207,10 +233,15 @@ func (w *world) traffic() []Arrival {
 	}
 	var all []Arrival
 	n := len(w.station)
+	random := w.random // by which runs without Seed's traffic are what was published
+	if w.Redraw {
+		random = w.draws(drawsTraffic)
+	}
+	gap := func() time.Duration { return time.Duration(random.ExpFloat64() * float64(w.Period)) }
 	end := w.Duration - max(w.Tail, floodHops*w.preset.timeOnAir(floodDataBytes)) // later is too late to get anywhere
 	for i := range n {
-		for at := w.gap(); at < end; at += w.gap() {
-			to := w.random.IntN(n - 1)
+		for at := gap(); at < end; at += gap() {
+			to := random.IntN(n - 1)
 			if to >= i {
 				to++
 			}
@@ -218,10 +249,6 @@ func (w *world) traffic() []Arrival {
 		}
 	}
 	return all
-}
-
-func (w *world) gap() time.Duration {
-	return time.Duration(w.random.ExpFloat64() * float64(w.Period))
 }
 
 // write lets a user write a message. A node that is off, or the flooder, has

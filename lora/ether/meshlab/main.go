@@ -34,7 +34,7 @@ func run(args []string, out, messages io.Writer) error {
 		period   = flags.Float64("period", 300, "mean seconds between two messages of a node")
 		duration = flags.Float64("duration", 1800, "seconds")
 		tail     = flags.Float64("tail", 0, "seconds at the end in which nobody writes")
-		warmup   = flags.Float64("warmup", 1800, "seconds before the first message, for ours")
+		warmup   = flags.Float64("warmup", 1800, "seconds before the first message, for ours, and for all where nodes move")
 		moving   = flags.Float64("moving", 0, "percent of nodes that move")
 		reboot   = flags.Float64("reboot", 0, "percent of nodes that reboot once")
 		duty     = flags.Float64("duty", 10, "percent of any hour that a node may transmit, for ours")
@@ -62,7 +62,7 @@ func run(args []string, out, messages io.Writer) error {
 		Moving: *moving / 100, Reboot: *reboot / 100, Flooder: *flooder, Duty: *duty / 100, Seed: 1,
 		Loss: *loss / 100, Text: *text,
 	}
-	if *policy == "ours" {
+	if *policy == "ours" || *moving > 0 { // all policies find the movers at the same places
 		cfg.Warmup = seconds(*warmup)
 	}
 	cfg.Tuning.NoRepair = *norepair
