@@ -14,7 +14,7 @@ func (m *Mesh) acknowledge(id packet.ID, now time.Time) {
 		return
 	}
 	ack := Packet{Type: Ack, ID: id, From: m.cfg.NodeID, To: id.Source, Attempt: a.attempt, TTL: maxTTL, Token: a.token}
-	way, known := m.way(Short(ack.To), nil, now)
+	way, known := m.way(Short(ack.To), past{}, now)
 	if !known && !m.links.hears(a.tx, m.short) {
 		ack.Next, ack.TTL = Anybody, unknownHops
 		if f := m.floodOf(floodKey{kind: Ack, id: id, attempt: a.attempt}, now); f == nil {

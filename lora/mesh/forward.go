@@ -10,9 +10,10 @@ import (
 const (
 	maxForwards = 512
 	hopTries    = 6 // times a packet goes to one neighbour
-	silentTries = 2 // times it goes to one that was not heard of late
+	silentTries = 2 // times it goes to one that was not heard of late, or moves
 	blindTries  = 2 // times it goes to one that cannot be heard to pass it on
 	maxWays     = 2 // neighbours it goes to
+	maxReturns  = 8 // neighbours that are avoided, until a message that comes back to its source rests
 )
 
 // forward is a packet for one node on its way through this one.
@@ -122,7 +123,7 @@ func (t *forwardTable) start(m *Mesh, p Packet, prev uint16, source *outgoing, n
 
 // choose finds the next neighbour to send f to, and gives up when there is none.
 func (m *Mesh) choose(f *forward, now time.Time) {
-	way, ok := m.way(Short(f.packet.To), f.tried, now)
+	way, ok := m.way(Short(f.packet.To), m.met(f), now)
 	if f.packet.Type == Ack && f.ways == 0 && f.next != nobody {
 		ok, way = true, step{first: f.next, hops: 1} // back the way it came
 	}
@@ -141,6 +142,24 @@ func (m *Mesh) choose(f *forward, now time.Time) {
 	default:
 		m.sendOn(f, m.jitter(m.cfg.Airtime(ackSize)), now)
 	}
+}
+
+// met is what f has met, on this attempt and on earlier ones.
+func (m *Mesh) met(f *forward) past {
+	met := past{tried: f.tried}
+	if f.packet.Type != Routed {
+		return met
+	}
+	if f.source == nil {
+		met.source = Short(f.packet.From)
+	}
+	for attempt := range uint8(attempts) {
+		key := floodKey{kind: Routed, id: f.packet.ID, attempt: attempt}
+		if old := m.forwards.all[key]; old != nil && old != f {
+			met.earlier = append(append(met.earlier, old.next), old.tried[min(1, len(old.tried)):]...)
+		}
+	}
+	return met
 }
 
 // sendOn queues f for its next neighbour.
@@ -205,7 +224,7 @@ func (m *Mesh) forwardsDue(now time.Time) {
 	})
 	for _, f := range due {
 		m.links.result(f.next, false)
-		if f.tries < hopTries && !(f.tries >= silentTries && m.links.silent(f.next, now)) {
+		if f.tries < hopTries && !(f.tries >= silentTries && (m.links.silent(f.next, now) || m.links.fleeting(f.next, now))) {
 			delay := time.Duration(0)
 			if f.packet.Type == Ack {
 				delay = m.ride(now)
@@ -292,6 +311,10 @@ func (m *Mesh) stop(id packet.ID, _ time.Time) {
 // receiveRouted takes in a copy of a message for one node.
 func (m *Mesh) receiveRouted(p Packet, r reception) {
 	if p.From == m.cfg.NodeID {
+		if p.Next == m.short {
+			m.cameBack(p, r)
+			return
+		}
 		m.progress(floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}, p.Tx, p.TTL, r.now)
 		if p.Next == Anybody {
 			m.copy(p, r)
@@ -381,6 +404,19 @@ func (m *Mesh) spreadAck(ack, of Packet, fresh bool, r reception) {
 		m.consider(f, r.now)
 	case near:
 		m.sendAck(ack, nobody, of.Tx, r.now)
+	}
+}
+
+// cameBack sends a message of this node another way. Who brought it back is told that
+// it has arrived, when nobody can hear it passed on.
+func (m *Mesh) cameBack(p Packet, r reception) {
+	f := m.forwards.all[floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}]
+	switch {
+	case f == nil:
+	case f.source == nil || m.outgoing(p.ID) != f.source || f.job != nil || p.TTL == 0 || len(f.tried) >= maxReturns:
+		m.confirmHop(p, 0, r.now)
+	default:
+		m.returned(f, p, r.now)
 	}
 }
 

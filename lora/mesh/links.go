@@ -22,7 +22,8 @@ const (
 // say of others.
 type linkTable struct {
 	me      uint16
-	floor   float64 // SNR in dB of the weakest signal that is received
+	born    time.Time // when the first neighbour was heard
+	floor   float64   // SNR in dB of the weakest signal that is received
 	heard   map[uint16]*neighbour
 	copies  int // heard of all but the first of each
 	lists   map[uint16]*list
@@ -38,6 +39,7 @@ type linkTable struct {
 type neighbour struct {
 	last   time.Time
 	margin float64 // dB, smoothed
+	steady steadiness
 	copies int
 	// passes is the share of packets sent to it that it passes on, as of late.
 	passes float64
@@ -96,15 +98,20 @@ func (t *linkTable) hear(id uint16, snr float64, now time.Time) (fresh bool) {
 		if len(t.heard) >= maxNeighbours {
 			t.forgetSilent()
 		}
-		n = &neighbour{margin: margin, passes: 0.9, at: t.copies, gap: firstGap}
+		if len(t.heard) == 0 && t.born.IsZero() {
+			t.born = now
+		}
+		n = &neighbour{last: now, margin: margin, steady: steadiness{born: now, usual: margin}, passes: 0.9, at: t.copies, gap: firstGap}
 		t.heard[id] = n
 		fresh = true
 	}
+	silence := now.Sub(n.last)
 	n.last = now
 	n.copies++
 	n.gap += (float64(t.copies-n.at) - n.gap) / 8
 	n.at = t.copies
 	n.margin += (margin - n.margin) / 4
+	n.steady.follow(n.margin, margin, silence)
 	return fresh
 }
 
@@ -198,7 +205,7 @@ func (t *linkTable) beacon(now time.Time) []Link {
 		if t.gone(n, now) {
 			continue
 		}
-		links = append(links, Link{ID: id, Margin: uint8(n.margin)})
+		links = append(links, Link{ID: id, Margin: uint8(n.margin), Restless: t.restless(n, now)})
 	}
 	slices.SortFunc(links, func(a, b Link) int {
 		return cmp.Or(cmp.Compare(b.Margin, a.Margin), cmp.Compare(a.ID, b.ID))

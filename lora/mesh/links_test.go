@@ -21,7 +21,7 @@ func chart(me uint16, hears map[uint16][]uint16) *linkTable {
 		}
 		p := Packet{Type: Beacon, From: uint32(id), ID: packet.ID{Source: uint32(id), Epoch: 1, Sequence: 1}}
 		for _, h := range heard {
-			p.Heard = append(p.Heard, Link{h, 30})
+			p.Heard = append(p.Heard, Link{ID: h, Margin: 30})
 		}
 		t.learn(&p, epoch)
 	}
@@ -48,7 +48,7 @@ func TestWay(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got, ok := chart(test.me, graph).way(test.to, test.tried, epoch); ok != test.ok || got != test.want {
+			if got, ok := chart(test.me, graph).way(test.to, past{tried: test.tried}, epoch); ok != test.ok || got != test.want {
 				t.Errorf("%+v %v, want %+v %v", got, ok, test.want, test.ok)
 			}
 		})
@@ -77,7 +77,7 @@ func TestWaysDoNotCircle(t *testing.T) {
 			for to := uint16(1); to <= n; to++ {
 				at, hops := from, 0
 				for at != to && hops <= n {
-					s, ok := tables[at].way(to, nil, epoch)
+					s, ok := tables[at].way(to, past{}, epoch)
 					if !ok {
 						if at != from {
 							t.Fatalf("stuck at %d on the way from %d to %d in %v", at, from, to, graph)
@@ -97,7 +97,7 @@ func TestWaysDoNotCircle(t *testing.T) {
 func TestOldBeaconsAreIgnored(t *testing.T) {
 	table := newLinkTable(1, 0)
 	beacon := func(life uint16, sequence uint32, heard uint16) bool {
-		return table.learn(&Packet{From: 2, ID: packet.ID{Source: 2, Epoch: life, Sequence: sequence}, Heard: []Link{{heard, 9}}}, epoch)
+		return table.learn(&Packet{From: 2, ID: packet.ID{Source: 2, Epoch: life, Sequence: sequence}, Heard: []Link{{ID: heard, Margin: 9}}}, epoch)
 	}
 	if !beacon(1, 5, 1) || beacon(1, 5, 3) || beacon(1, 4, 3) || !table.hears(2, 1) {
 		t.Error("an old beacon replaced a newer one")
@@ -149,8 +149,8 @@ func TestKnownSurvivesARestart(t *testing.T) {
 	after := newLinkTable(1, -17.5)
 	after.restore(before.known(1, epoch), epoch)
 	for to := uint16(2); to <= 5; to++ {
-		a, okA := before.way(to, nil, epoch)
-		b, okB := after.way(to, nil, epoch)
+		a, okA := before.way(to, past{}, epoch)
+		b, okB := after.way(to, past{}, epoch)
 		if a != b || okA != okB {
 			t.Errorf("to %d by %+v, after the restart by %+v", to, a, b)
 		}
@@ -165,7 +165,7 @@ func TestGoneNeighbour(t *testing.T) {
 	want := func(table *linkTable, first uint16, at time.Time, told int) {
 		t.Helper()
 		table.out, table.fields = nil, nil
-		if got, ok := table.way(4, nil, at); !ok || got.first != first || len(table.beacon(at)) != told {
+		if got, ok := table.way(4, past{}, at); !ok || got.first != first || len(table.beacon(at)) != told {
 			t.Errorf("by way of %v, %d told of; want %d and %d", got, len(table.beacon(at)), first, told)
 		}
 	}
@@ -190,7 +190,7 @@ func TestNeighbourThatFails(t *testing.T) {
 			table.result(2, false)
 			table.result(2, false)
 		}
-		if got, ok := table.way(4, nil, epoch); !ok || got.first != first {
+		if got, ok := table.way(4, past{}, epoch); !ok || got.first != first {
 			t.Errorf("after %d failures by way of %+v, want %d", 2*failures, got, first)
 		}
 	}
@@ -198,7 +198,7 @@ func TestNeighbourThatFails(t *testing.T) {
 		table.result(2, true)
 	}
 	table.out, table.fields = nil, nil
-	if got, _ := table.way(4, []uint16{3}, epoch); got.first != 2 {
+	if got, _ := table.way(4, past{tried: []uint16{3}}, epoch); got.first != 2 {
 		t.Errorf("a neighbour that passes packets on again is avoided: %+v", got)
 	}
 	if n := table.heard[2]; n.failed != 0 {

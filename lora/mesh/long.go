@@ -130,7 +130,7 @@ func (m *Mesh) attemptLong(l *lane, o *outgoing, now time.Time) {
 		m.lose(o)
 		o.tries++
 		g.silent++
-		_, known := m.way(Short(o.To), nil, now)
+		_, known := m.way(Short(o.To), past{}, now)
 		if known && o.tries == 1 && o.earlier == 0 {
 			g.start(o.Data)
 		} else {
@@ -157,7 +157,7 @@ func (m *Mesh) sendShare(o *outgoing, i int, now time.Time) {
 	}
 	p.Attempt = uint8((o.earlier + g.sent[i]) % attempts)
 	g.sent[i]++
-	way, known := m.way(Short(o.To), nil, now)
+	way, known := m.way(Short(o.To), past{}, now)
 	o.flooded = !known
 	if !known {
 		m.floodDirect(p, o, 0, now)
@@ -279,7 +279,7 @@ func (m *Mesh) Held(from uint32, id packet.ID, has func(share int) bool, now tim
 // node nor acknowledged by that one, and does not wait for others.
 func (m *Mesh) Tell(msg Message, now time.Time) []Action {
 	p := Packet{Type: Routed, ID: msg.ID, From: m.cfg.NodeID, To: msg.To, Quiet: true, Payload: msg.Payload}
-	if way, known := m.way(Short(msg.To), nil, now); known {
+	if way, known := m.way(Short(msg.To), past{}, now); known {
 		p.TTL = uint8(min(2*way.hops+3, maxTTL))
 		m.forwards.start(m, p, nobody, nil, now)
 	} else {

@@ -150,7 +150,7 @@ func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
 		Type: Routed, ID: o.ID, From: m.cfg.NodeID, To: o.To, Attempt: uint8((o.earlier + o.tries) % attempts),
 		Fragment: o.Fragment, Payload: o.Payload,
 	}
-	way, known := m.way(Short(o.To), nil, now)
+	way, known := m.way(Short(o.To), past{}, now)
 	flooded := !known || o.tries%floodEvery == floodEvery-1 && m.load.share(now) < busyShare
 	o.flooded, o.along, o.asked = flooded, nil, 0
 	o.tries++

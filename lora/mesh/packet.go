@@ -72,6 +72,8 @@ type Packet struct {
 type Link struct {
 	ID     uint16
 	Margin uint8 // dB above the weakest signal that is received
+	// Restless says that the link may not last, since one of the two moves.
+	Restless bool
 }
 
 // Lengths on the air without what varies.

@@ -11,6 +11,13 @@ type step struct {
 	hops  int    // from here
 }
 
+// past is what a packet has met on its way so far.
+type past struct {
+	source  uint16   // it comes from there; nobody when from here
+	tried   []uint16 // neighbours that did not pass it on, and who sent it here
+	earlier []uint16 // neighbours to whom earlier attempts went, in vain
+}
+
 // distance is how far a node is from one receiver.
 type distance struct {
 	cost float64
@@ -35,6 +42,8 @@ const (
 	weakLoad    = 4.0 // the more when the channel is always busy
 	blindCost   = 2.0 // the sender does not hear the receiver pass it on
 	guessedCost = 2.0 // known only from the other direction
+	restCost    = 5.0 // where one of the two moves, as far as can be told
+	againCost   = 2.0 // to where an earlier attempt went
 	failedCost  = 1.0 // when the neighbour passed nothing on of late
 	lostCost    = 1.0 // for each packet in a row after the first that the neighbour did not pass on,
 	mostLost    = 6.0 // at most
@@ -43,29 +52,33 @@ const (
 	weakMargin  = 14  // dB
 )
 
-// way is the next hop to a node, and how many hops it takes, avoiding neighbours
-// that were tried; ok is false when no way is known. Every hop is nearer to the
+// way is the next hop to a node, and how many hops it takes, avoiding the source and
+// neighbours that were tried, and, if there are others, those to whom earlier attempts
+// went: somewhere behind them these were lost, and the knowledge of it with them. Ok is false when no way is known. Every hop is nearer to the
 // receiver than the one before, whatever a node thinks of its own links, so that
 // packets do not circle; only when one was tried may the next be as far.
-func (t *linkTable) way(to uint16, tried []uint16, now time.Time) (s step, ok bool) {
+func (t *linkTable) way(to uint16, met past, now time.Time) (s step, ok bool) {
 	far := t.distances(to, now)
 	here, known := far[t.me]
 	if !known {
 		return step{}, false
 	}
 	limit := here.cost
-	if len(tried) > 1 {
+	if len(met.tried) > 1 {
 		limit += detour
 	}
 	best := 0.0
 	for _, e := range t.out[t.me] {
 		d, known := far[e.to]
-		if !known || d.cost >= limit || contains(tried, e.to) {
+		if !known || d.cost >= limit || e.to == met.source || contains(met.tried, e.to) {
 			continue
 		}
 		cost := e.cost + d.cost
 		if n := t.heard[e.to]; n != nil {
 			cost += failedCost * (1 - n.passes)
+		}
+		if contains(met.earlier, e.to) {
+			cost += againCost
 		}
 		if !ok || cost < best || cost == best && e.to < s.first {
 			s, ok, best = step{first: e.to, hops: d.hops + 1}, true, cost
@@ -117,8 +130,11 @@ func (t *linkTable) outgoing(now time.Time) {
 		t.in[to] = append(t.in[to], edge{from, cost})
 	}
 	weak := weakCost + weakLoad*t.busy
-	link := func(from, to uint16, margin uint8) {
+	link := func(from, to uint16, margin uint8, restless bool) {
 		cost := linkCost
+		if restless {
+			cost += restCost
+		}
 		cost += weak * max(0, 1-float64(margin)/weakMargin)
 		if !t.hears(from, to) {
 			cost += blindCost
@@ -139,14 +155,14 @@ func (t *linkTable) outgoing(now time.Time) {
 			continue
 		}
 		for _, heard := range l.hears {
-			link(heard.ID, to, heard.Margin)
+			link(heard.ID, to, heard.Margin, heard.Restless)
 		}
 	}
 	for from, n := range t.heard {
 		if t.gone(n, now) {
 			continue
 		}
-		link(from, t.me, uint8(n.margin))
+		link(from, t.me, uint8(n.margin), t.restless(n, now))
 	}
 }
 
@@ -186,7 +202,7 @@ func (h *nearest) Pop() any {
 }
 
 // way is the next hop to a node, by what is known now and the load of the channel.
-func (m *Mesh) way(to uint16, tried []uint16, now time.Time) (step, bool) {
+func (m *Mesh) way(to uint16, met past, now time.Time) (step, bool) {
 	m.links.busy = m.load.share(now)
-	return m.links.way(to, tried, now)
+	return m.links.way(to, met, now)
 }

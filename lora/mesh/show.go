@@ -46,7 +46,7 @@ func (m *Mesh) Routes(now time.Time) []Route {
 		if to == m.short {
 			continue
 		}
-		if way, ok := m.way(to, nil, now); ok {
+		if way, ok := m.way(to, past{}, now); ok {
 			all = append(all, Route{To: to, Next: way.first, Hops: way.hops})
 		}
 	}
@@ -57,7 +57,7 @@ func (m *Mesh) Routes(now time.Time) []Route {
 // Path is the way that a message to a node would take by what this one knows: the
 // nodes after this one, the last of them the receiver. Nil when none is known.
 func (m *Mesh) Path(to uint16, now time.Time) (path []uint16) {
-	way, ok := m.way(to, nil, now)
+	way, ok := m.way(to, past{}, now)
 	if !ok {
 		return nil
 	}

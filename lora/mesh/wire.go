@@ -43,7 +43,11 @@ func Encode(p *Packet) ([]byte, error) {
 func encodeBeacon(h packet.Header, heard []Link) ([]byte, error) {
 	bc := packet.Beacon{Header: h}
 	for _, link := range heard {
-		bc.Neighbours = append(bc.Neighbours, packet.Neighbour{ID: link.ID, MarginDB: link.Margin, Delivery: packet.MaxDelivery})
+		n := packet.Neighbour{ID: link.ID, MarginDB: link.Margin, Delivery: packet.MaxDelivery}
+		if link.Restless {
+			n.Delivery = 0
+		}
+		bc.Neighbours = append(bc.Neighbours, n)
 	}
 	return packet.AppendBeacon(nil, &bc)
 }
@@ -104,7 +108,7 @@ func (p *Packet) decodeBeacon(b []byte) error {
 	}
 	p.Type = Beacon
 	for _, n := range bc.Neighbours {
-		p.Heard = append(p.Heard, Link{ID: n.ID, Margin: n.MarginDB})
+		p.Heard = append(p.Heard, Link{ID: n.ID, Margin: n.MarginDB, Restless: n.Delivery == 0})
 	}
 	return nil
 }

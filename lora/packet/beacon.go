@@ -25,7 +25,7 @@ const (
 type Neighbour struct {
 	ID       uint16 // short id
 	MarginDB uint8  // above the weakest signal that is received, 0 to MaxMargin
-	Delivery uint8  // heard share of what the neighbour sent, in sevenths
+	Delivery uint8  // heard share of what the neighbour sent, in sevenths; 0 where the link may not last
 }
 
 // Run names up to nine floods of one source, by the low 16 bits of its id and
