@@ -41,7 +41,6 @@ func (s *session) settle() {
 		s.begin()
 	}
 	s.afterTurn()
-	s.publish()
 }
 
 // finished reports whether the session has nothing left to do for now.

@@ -126,6 +126,7 @@ func (s *session) run(lifetime context.Context) {
 	s.announceTick(time.Now())
 	s.discoverTick(time.Now())
 	for {
+		told := false // List says already what it would
 		select {
 		case <-s.t.signal:
 			for s.inbox = s.t.take(); len(s.inbox) > 0; {
@@ -135,6 +136,7 @@ func (s *session) run(lifetime context.Context) {
 			}
 		case c := <-s.ready:
 			s.heard(c)
+			told = true // what peers say is counted each second
 		case fn := <-s.results:
 			s.pending--
 			fn()
@@ -146,6 +148,9 @@ func (s *session) run(lifetime context.Context) {
 			s.drain()
 		}
 		s.settle()
+		if !told {
+			s.publish()
+		}
 		if s.finished() && s.leave() {
 			return
 		}
