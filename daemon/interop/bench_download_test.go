@@ -24,7 +24,7 @@ const killShare = 0.6
 
 func (b *benchmark) download(t *testing.T) {
 	d := download{samples: []sample{b.sampleOf(t, "download", b.size)}, seeds: 1}
-	b.compete(t, fmt.Sprintf("download: %d MiB, one %s seed", b.size/mib, b.seed), d, append(bounds(), minimalLeecher()), downloadColumns)
+	b.compete(t, fmt.Sprintf("download: %d MiB, one %s seed", b.size/mib, b.seed), d, append(bounds(), minimalLeecher(), syncedLeecher()), downloadColumns)
 }
 
 func (b *benchmark) bound(t *testing.T) {

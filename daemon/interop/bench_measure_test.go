@@ -36,7 +36,7 @@ func (r run) brief() string {
 	if r.wall == 0 {
 		return "failed"
 	}
-	return fmt.Sprintf("%.2f s (machine busy before: %.0f %%)", r.wall, 100*r.busy)
+	return fmt.Sprintf("%.2f s, %.2f CPU-s a GiB (machine busy before: %.0f %%)", r.wall, r.cpu*gib/float64(r.bytes), 100*r.busy)
 }
 
 const (

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"lorrent/daemon/torrent/metainfo"
 	"lorrent/daemon/torrent/peerwire"
 )
@@ -22,19 +24,29 @@ import (
 // daemon takes fewer.
 const minimalQueue, lorrentQueue = 4096, 2000
 
+// syncEvery is how much a power cut may cost, as our own daemon has it.
+const syncEvery = 64 << 20
+
 // leechOrder is what the minimal leecher is told, as JSON: for each torrent, whom to
 // ask and where to put it.
 type leechOrder struct {
 	Address  string      // of the seed
 	Queue    int         // requests it takes at a time
 	Torrents [][2]string // .torrent file, file to write
+	Synced   bool        // what is written is put on the disk, too
 }
 
 // minimalLeecher is what a seed gives to whoever asks for nothing but what it
 // must: no client is faster with this seed on this line, or cheaper.
-func minimalLeecher() contender {
-	return contender{name: "*minimal leecher*", bound: true, seeded: true, launch: func(t *testing.T, _ context.Context, a *arena, j job) running {
-		order := leechOrder{Address: a.seedAddress(), Queue: minimalQueue}
+func minimalLeecher() contender { return minimal("*minimal leecher*", false) }
+
+// syncedLeecher is the minimal leecher that a power cut takes no more from than from
+// our own daemon.
+func syncedLeecher() contender { return minimal("*minimal leecher, synced*", true) }
+
+func minimal(name string, synced bool) contender {
+	return contender{name: name, bound: true, seeded: true, launch: func(t *testing.T, _ context.Context, a *arena, j job) running {
+		order := leechOrder{Address: a.seedAddress(), Queue: minimalQueue, Synced: synced}
 		if a.lorrent != nil {
 			order.Queue = lorrentQueue
 		}
@@ -98,7 +110,9 @@ func leech(order leechOrder, torrent, path string) error {
 	if _, err := peerwire.ReadHandshake(conn); err != nil {
 		return err
 	}
-	return takeAll(conn, m.Info, order.Queue, f)
+	stored := storing{file: f, synced: order.Synced}
+	err = takeAll(conn, m.Info, order.Queue, &stored)
+	return errors.Join(err, stored.finish())
 }
 
 // tellTracker announces the leecher, and has no use for the answer.
@@ -115,7 +129,7 @@ func tellTracker(hash metainfo.Hash) error {
 }
 
 // takeAll receives, and puts each piece in its place when all of it is there.
-func takeAll(conn net.Conn, info *metainfo.Info, queue int, f *os.File) error {
+func takeAll(conn net.Conn, info *metainfo.Info, queue int, f *storing) error {
 	r := peerwire.NewReader(conn, (info.NumPieces()+7)/8)
 	pieces, free := make(map[uint32]*filling), [][]byte(nil)
 	var asked int64
@@ -150,7 +164,7 @@ func takeAll(conn net.Conn, info *metainfo.Info, queue int, f *os.File) error {
 		if sha1.Sum(p.data) != [20]byte(info.PieceHash(int(m.Index))) {
 			return fmt.Errorf("piece %d is wrong", m.Index)
 		}
-		if err := writeParts(f, p.data, int64(m.Index)*info.PieceLength); err != nil {
+		if err := f.write(p.data, int64(m.Index)*info.PieceLength); err != nil {
 			return err
 		}
 		delete(pieces, m.Index)
@@ -164,6 +178,49 @@ func takeAll(conn net.Conn, info *metainfo.Info, queue int, f *os.File) error {
 type filling struct {
 	data []byte
 	got  int
+}
+
+// storing is a file that is written, and synced beside that if so wanted.
+type storing struct {
+	file   *os.File
+	synced bool
+	dirty  int64
+	done   chan error // of the sync under way
+}
+
+func (s *storing) write(b []byte, off int64) error {
+	if err := writeParts(s.file, b, off); err != nil || !s.synced {
+		return err
+	}
+	if s.dirty += int64(len(b)); s.dirty < syncEvery {
+		return nil
+	}
+	s.dirty = 0
+	if err := s.wait(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- unix.Fdatasync(int(s.file.Fd())) }()
+	s.done = done
+	return nil
+}
+
+func (s *storing) wait() error {
+	if s.done == nil {
+		return nil
+	}
+	done := s.done
+	s.done = nil
+	return <-done
+}
+
+// finish syncs the rest.
+func (s *storing) finish() error {
+	err := s.wait()
+	if s.synced {
+		err = errors.Join(err, unix.Fdatasync(int(s.file.Fd())))
+	}
+	return err
 }
 
 // ask requests the n blocks that follow asked bytes.

@@ -3,6 +3,7 @@ package interop
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
@@ -153,13 +154,14 @@ type standing struct {
 }
 
 // alternate lets each contender run once, then again, so that what changes on
-// the machine meets all of them. A run that fails is shown, and the others go
-// on.
+// the machine meets all of them; in another order each round, since a run is dearer
+// or cheaper by what the one before it did to the machine's memory. A run that fails
+// is shown, and the others go on.
 func (b *benchmark) alternate(t *testing.T, contenders []contender, measure func(*testing.T, contender) run) []standing {
 	standings := make([]standing, len(contenders))
 	for round := range b.rounds {
-		for i, c := range contenders {
-			s := &standings[i]
+		for _, i := range rand.New(rand.NewPCG(0, uint64(round))).Perm(len(contenders)) {
+			c, s := contenders[i], &standings[i]
 			s.name, s.bound = c.name, c.bound
 			if !b.until.IsZero() && time.Now().After(b.until) {
 				t.Error("out of time: use -timeout 0")

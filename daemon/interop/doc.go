@@ -39,8 +39,9 @@
 //     this is low.
 //
 // Rows in italics are what the machine can do: plain TCP by sendfile, and TCP
-// with SHA-1 and a write to the page cache on one thread; on long lines also what
-// the seed gives to a program that only asks, hashes and writes. Content is compared
+// with SHA-1 and a write to the page cache on one thread; from a seed also what it
+// gives to a program that only asks, hashes and writes, and to one that puts every
+// 64 MiB on the disk, as it must to lose no more in a power cut. Content is compared
 // after each run, outside the measured time. Long lines are TUN devices with
 // delay, rate and loss between them (delaylink_test.go), since not every kernel
 // has netem; loss makes a rate of one TCP connection so low that little is sent.
