@@ -99,7 +99,7 @@ func newSession(t *torrent) *session {
 		e:       e,
 		log:     e.log.With().Str("torrent", t.hash.String()[:8]).Logger(),
 		rnd:     rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		results: make(chan func()),
+		results: make(chan func(), 64),
 		ready:   make(chan *peer.Conn, 64),
 		record:  t.record,
 		busyAt:  time.Now(),
