@@ -54,9 +54,10 @@ const (
 
 // way is the next hop to a node, and how many hops it takes, avoiding the source and
 // neighbours that were tried, and, if there are others, those to whom earlier attempts
-// went: somewhere behind them these were lost, and the knowledge of it with them. Ok is false when no way is known. Every hop is nearer to the
-// receiver than the one before, whatever a node thinks of its own links, so that
-// packets do not circle; only when one was tried may the next be as far.
+// went: somewhere behind them these were lost, and the knowledge of it with them. Ok is
+// false when no way is known. Every hop is nearer to the receiver than the one before,
+// whatever a node thinks of its own links, so that packets do not circle; only when one
+// was tried may the next be as far.
 func (t *linkTable) way(to uint16, met past, now time.Time) (s step, ok bool) {
 	far := t.distances(to, now)
 	here, known := far[t.me]
