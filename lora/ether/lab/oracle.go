@@ -78,7 +78,11 @@ func (s subject) originate(m *message) {
 func (s subject) receive(packet any, _ float64) {
 	load, _ := packet.(cargo) // else of a flooder
 	for _, m := range load {
-		s.held[m][s.node] = true
+		held := s.held[m]
+		if held == nil {
+			continue // one that its receiver had before this copy came
+		}
+		held[s.node] = true
 		if m.to < 0 || m.to == s.node {
 			s.world.shown(s.node, m, false)
 			s.world.acknowledged(m)
@@ -86,12 +90,7 @@ func (s subject) receive(packet any, _ float64) {
 	}
 }
 
-func (s subject) sent() {
-	log := s.world.air.radios[s.node].log
-	last := log[len(log)-1]
-	s.ledger[s.node].Record(genesis.Add(s.world.agenda.now), last.end-last.start)
-	s.decide()
-}
+func (s subject) sent() { s.decide() }
 
 // decide lets nodes speak as long as that is worth anything.
 func (o *oracle) decide() {
@@ -106,7 +105,10 @@ func (o *oracle) decide() {
 			}
 		}
 		if best >= 0 {
-			o.world.transmit(best, bestLoad, o.airtime(len(bestLoad)), kindData)
+			d := o.airtime(len(bestLoad))
+			// Now, since who is turned off meanwhile does not learn that it has sent.
+			o.ledger[best].Record(genesis.Add(o.world.agenda.now+d), d)
+			o.world.transmit(best, bestLoad, d, kindData)
 			continue
 		}
 		if forbidden && !o.waking {

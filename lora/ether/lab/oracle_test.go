@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"time"
 )
 
 // The oracle is a bound: nobody does better, and where there is air for all it
@@ -64,5 +65,26 @@ func TestLawIsChecked(t *testing.T) {
 	cfg.loose = false
 	if _, err := Run(cfg); err != nil {
 		t.Error(err)
+	}
+}
+
+// The oracle sends a message under a flooder twice at times: the second copy may
+// end when its receiver has the first.
+func TestOracleUnderFlooder(t *testing.T) {
+	for seed := range uint64(8) {
+		cfg := config(t, "n20_s3", "oracle")
+		cfg.Direct, cfg.Flooder, cfg.Redraw, cfg.Seed, cfg.Period = true, true, true, seed, time.Minute
+		if row := run(t, cfg); row.Delivered < 70 || row.Delivered > row.Deliverable {
+			t.Errorf("seed %d: %.1f %% delivered, %.1f %% to whom there is a way", seed, row.Delivered, row.Deliverable)
+		}
+	}
+}
+
+// What a node sends while it is turned off counts as well.
+func TestOracleKeepsTheLaw(t *testing.T) {
+	for _, name := range []string{"n20_s1", "n20_s2", "n20_s3"} {
+		cfg := config(t, name, "oracle")
+		cfg.Reboot, cfg.Duty = 1, 0.01
+		run(t, cfg)
 	}
 }
