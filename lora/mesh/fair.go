@@ -5,8 +5,12 @@ import (
 )
 
 const (
-	busyShare  = 0.25 // of the channel, from which on sources get their share only
-	fairMemory = 5 * time.Minute
+	busyShare = 0.25 // of the channel, from which on sources get their share only
+	// endlessShare of the channel over endlessMemory is what the messages of a source
+	// may take, each counted once, before it is not relayed at all: twice a text of
+	// 4 kB at once is less, and who says so much for longer breaks the law of most bands.
+	endlessShare  = 0.25
+	endlessMemory = 5 * time.Minute
 )
 
 // fairShare limits how much of this node's airtime one source gets when the
@@ -15,6 +19,7 @@ const (
 type fairShare struct {
 	accounts map[uint32]*load
 	total    load
+	said     map[uint32]*load // new messages of each source, whether relayed or not
 }
 
 const strangers uint32 = 0
@@ -28,10 +33,40 @@ func (m *Mesh) account(source uint32) uint32 {
 	return source
 }
 
-// allows says whether f may be relayed: what its source has had, and what of it
-// waits for the air, is within its share.
+// says notes a new message of a source.
+func (s *fairShare) says(source uint32, d time.Duration, now time.Time) {
+	if s.said == nil || len(s.said) > maxNodes {
+		s.said = make(map[uint32]*load)
+	}
+	l := s.said[source]
+	if l == nil {
+		l = &load{at: now}
+		s.said[source] = l
+	}
+	l.fadeOver(endlessMemory, now)
+	l.airtime += d.Seconds()
+}
+
+// endless says whether a source that is known talks without end. Strangers are many.
+func (s *fairShare) endless(source uint32, now time.Time) bool {
+	l := s.said[source]
+	if l == nil || source == strangers {
+		return false
+	}
+	l.fadeOver(endlessMemory, now)
+	return l.airtime > endlessShare*endlessMemory.Seconds()
+}
+
+// allows says whether f may be relayed: its source does not talk without end, and
+// while the channel is busy what it has had, and what of it waits for the air, is
+// within its share.
 func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
-	if f.key.kind != Flood && f.key.kind != Card || m.load.share(now) < busyShare {
+	switch {
+	case f.key.kind != Flood && f.key.kind != Card:
+		return true
+	case s.endless(f.account, now):
+		return false
+	case m.load.share(now) < busyShare:
 		return true
 	}
 	source := m.account(f.key.id.Source)

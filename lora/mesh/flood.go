@@ -100,6 +100,9 @@ func (m *Mesh) copy(p Packet, r reception) (f *flood, fresh bool) {
 		f = &flood{key: key, packet: p, first: r.now, ttl: p.TTL, own: p.From == m.cfg.NodeID}
 		f.holds(Short(p.From))
 		m.remember(f)
+		if key.kind == Flood && !f.own && !p.Repair {
+			m.fair.says(f.account, m.cfg.Airtime(p.Size()), r.now)
+		}
 	}
 	f.ttl = max(f.ttl, p.TTL)
 	f.copies++

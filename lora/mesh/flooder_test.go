@@ -10,8 +10,8 @@ import (
 // talk lets node there say something new for everyone each second.
 func (n *node) talk(seconds int) {
 	n.t.Helper()
-	for i := range seconds {
-		p := theirs(uint32(1000+i), packet.Broadcast, there)
+	for range seconds {
+		p := theirs(uint32(n.now.Unix()&0x3FFFFF), packet.Broadcast, there)
 		p.Payload = make([]byte, 50)
 		n.receive(p)
 		n.pass(time.Second)
@@ -57,21 +57,88 @@ func TestFlooderDelaysNobody(t *testing.T) {
 	}
 }
 
-// Of one source, no more is relayed than is its share.
+// relayedOf counts what was relayed of a source, alone or in bundles.
+func (n *node) relayedOf(source uint32) (count int) {
+	for _, p := range n.takeSent() {
+		for _, inner := range append(p.Inner, p) {
+			if inner.Type == Flood && inner.From == source {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// Of one source, no more is relayed than is its share, and nothing once it is known
+// to talk without end: others are, and so is it when it has been silent for a while.
 func TestFlooderIsRelayedInPart(t *testing.T) {
 	n := crowded(t, nil)
-	n.talk(60) // until the channel is known to be busy
-	n.takeSent()
-	n.talk(300)
-	of := 0
-	for _, p := range n.takeSent() {
-		if p.Type == Flood {
-			of++
-		}
-		of += len(p.Inner)
+	n.talk(240)
+	if of := n.relayedOf(there); of == 0 || of > 60 {
+		t.Errorf("relayed %d of 240, want some of the first", of)
 	}
-	if of == 0 || of > 30 {
-		t.Errorf("relayed %d of 300, want a few", of)
+	n.talk(300)
+	if of := n.relayedOf(there); of != 0 {
+		t.Errorf("relayed %d of 300, want nothing", of)
+	}
+	other := theirs(1, packet.Broadcast, far)
+	other.From, other.ID.Source = far, far
+	n.receive(other)
+	n.talk(60)
+	if of := n.relayedOf(far); of != 1 {
+		t.Errorf("relayed %d of another source, want 1", of)
+	}
+	n.pass(30 * time.Minute)
+	n.takeSent()
+	n.receive(theirs(9000, packet.Broadcast, there))
+	n.pass(time.Minute)
+	if of := n.relayedOf(there); of != 1 {
+		t.Errorf("relayed %d of a source that was silent for half an hour, want 1", of)
+	}
+}
+
+// Two texts of 4 kB to a channel, one after the other, are not talk without end.
+func TestLongTextsAreRelayed(t *testing.T) {
+	n := crowded(t, func(c *Config) {
+		c.Airtime = func(bytes int) time.Duration { return time.Duration(bytes) * 6200 * time.Microsecond } // SF11/250
+	})
+	for i := range uint32(2 * 45) {
+		p := theirs(i+1, packet.Broadcast, there)
+		p.Fragment, p.Payload = true, make([]byte, 110)
+		n.receive(p)
+		n.now = n.now.Add(time.Second)
+	}
+	if n.mesh.fair.endless(there, n.now) {
+		t.Errorf("90 fragments in %v are taken for talk without end", 90*time.Second)
+	}
+}
+
+// Who talks without end passes nothing on: ways lead around it, but for what is for it.
+func TestFlooderIsNoWay(t *testing.T) {
+	const around = 0x0a0a0505
+	n := newNode(t, nil)
+	n.learn(there, there, here, far)
+	n.learn(third, third, here)
+	n.learn(around, third, third)
+	n.learn(far, third, there, around)
+	next := func(to uint32) uint16 {
+		n.pass(fieldAge)
+		way, _ := n.mesh.way(Short(to), past{}, n.now)
+		return way.first
+	}
+	if got := next(far); got != Short(there) {
+		t.Fatalf("before: by %04x, want the short way", got)
+	}
+	n.talk(120)
+	if got := next(far); got != Short(third) {
+		t.Errorf("by %04x, want the way around", got)
+	}
+	if got := next(there); got != Short(there) {
+		t.Errorf("to itself by %04x", got)
+	}
+	n.pass(15 * time.Minute)
+	if got := next(far); got != Short(there) {
+		t.Errorf("after a quarter of an hour of silence: by %04x, want the short way", got)
 	}
 }
 

@@ -19,9 +19,11 @@ func (l *load) heard(d time.Duration, now time.Time) {
 	l.airtime += d.Seconds()
 }
 
-func (l *load) fade(now time.Time) {
+func (l *load) fade(now time.Time) { l.fadeOver(loadMemory, now) }
+
+func (l *load) fadeOver(memory time.Duration, now time.Time) {
 	if passed := now.Sub(l.at); passed > 0 {
-		l.airtime *= math.Exp(-passed.Seconds() / loadMemory.Seconds())
+		l.airtime *= math.Exp(-passed.Seconds() / memory.Seconds())
 		l.at = now
 	}
 }
@@ -51,6 +53,11 @@ func (m *Mesh) crowd(now time.Time) float64 {
 // drownedShare is what single neighbours take of the channel beyond a modest share
 // when little else is heard.
 const drownedShare = 0.25
+
+// endless says whether a neighbour talks so much that it hardly listens.
+func (n *neighbour) endless(now time.Time) bool {
+	return n.air.share(now) > modestShare+drownedShare/2
+}
 
 // drowned says whether somebody talks so much that little else is heard.
 func (m *Mesh) drowned(now time.Time) bool { return m.load.share(now)-m.crowd(now) > drownedShare }

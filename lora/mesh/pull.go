@@ -127,7 +127,7 @@ func (m *Mesh) pullFrom(now time.Time) uint16 {
 // drownedToo says whether a node is, or hears, one that talks without end here.
 func (m *Mesh) drownedToo(id uint16, now time.Time) bool {
 	for loud, n := range m.links.heard {
-		if n.air.share(now) > modestShare+drownedShare/2 && (loud == id || m.links.hears(id, loud)) {
+		if n.endless(now) && (loud == id || m.links.hears(id, loud)) {
 			return true
 		}
 	}

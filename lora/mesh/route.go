@@ -124,6 +124,7 @@ type edge struct {
 }
 
 // outgoing turns the lists of who is heard into links, by sender and by receiver.
+// Who talks without end passes nothing on: messages go to it, and not through it.
 func (t *linkTable) outgoing(now time.Time) {
 	t.out, t.in = make(map[uint16][]edge), make(map[uint16][]edge)
 	add := func(from, to uint16, cost float64) {
@@ -156,11 +157,14 @@ func (t *linkTable) outgoing(now time.Time) {
 			continue
 		}
 		for _, heard := range l.hears {
+			if n := t.heard[heard.ID]; n != nil && n.endless(now) {
+				continue
+			}
 			link(heard.ID, to, heard.Margin, heard.Restless)
 		}
 	}
 	for from, n := range t.heard {
-		if t.gone(n, now) {
+		if t.gone(n, now) || n.endless(now) {
 			continue
 		}
 		link(from, t.me, uint8(n.margin), t.restless(n, now))
