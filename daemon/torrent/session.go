@@ -126,7 +126,7 @@ func (s *session) run(lifetime context.Context) {
 	s.announceTick(time.Now())
 	s.discoverTick(time.Now())
 	for {
-		told := false // List says already what it would
+		stale := true // what List shows
 		select {
 		case <-s.t.signal:
 			for s.inbox = s.t.take(); len(s.inbox) > 0; {
@@ -136,7 +136,7 @@ func (s *session) run(lifetime context.Context) {
 			}
 		case c := <-s.ready:
 			s.heard(c)
-			told = true // what peers say is counted each second
+			stale = false // what peers say is counted each second
 		case fn := <-s.results:
 			s.pending--
 			fn()
@@ -148,7 +148,7 @@ func (s *session) run(lifetime context.Context) {
 			s.drain()
 		}
 		s.settle()
-		if !told {
+		if stale {
 			s.publish()
 		}
 		if s.finished() && s.leave() {

@@ -73,7 +73,7 @@ func (m *Mesh) receiveAck(p Packet, r reception) {
 	}
 	opens := m.opens(&p)
 	if opens {
-		m.stop(p.ID, r.now)
+		m.stop(p.ID)
 	}
 	if p.To == m.cfg.NodeID {
 		if opens {

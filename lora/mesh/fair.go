@@ -33,16 +33,23 @@ func (m *Mesh) account(source uint32) uint32 {
 	return source
 }
 
-// says notes a new message of a source.
-func (s *fairShare) says(source uint32, d time.Duration, now time.Time) {
-	if s.said == nil || len(s.said) > maxNodes {
-		s.said = make(map[uint32]*load)
+// loadOf is the load of a source, which begins now if it has none. When there are too
+// many, all begin anew.
+func loadOf(all *map[uint32]*load, source uint32, now time.Time) *load {
+	if *all == nil || len(*all) > maxNodes {
+		*all = make(map[uint32]*load)
 	}
-	l := s.said[source]
+	l := (*all)[source]
 	if l == nil {
 		l = &load{at: now}
-		s.said[source] = l
+		(*all)[source] = l
 	}
+	return l
+}
+
+// says notes a new message of a source.
+func (s *fairShare) says(source uint32, d time.Duration, now time.Time) {
+	l := loadOf(&s.said, source, now)
 	l.fadeOver(endlessMemory, now)
 	l.airtime += d.Seconds()
 }
@@ -98,15 +105,7 @@ func (m *Mesh) queued(source uint32) (d time.Duration) {
 
 // relayed charges a source.
 func (s *fairShare) relayed(source uint32, d time.Duration, now time.Time) {
-	if s.accounts == nil || len(s.accounts) > maxNodes {
-		s.accounts = make(map[uint32]*load)
-	}
-	a := s.accounts[source]
-	if a == nil {
-		a = &load{at: now}
-		s.accounts[source] = a
-	}
-	a.heard(d, now)
+	loadOf(&s.accounts, source, now).heard(d, now)
 	s.total.heard(d, now)
 }
 

@@ -108,10 +108,10 @@ func (o *outgoing) payload(id packet.ID) []byte {
 }
 
 // releaseShares ends all that carries shares of a message that is no longer held.
-func (m *Mesh) releaseShares(o *outgoing, now time.Time) {
+func (m *Mesh) releaseShares(o *outgoing) {
 	for i := range o.Shares {
 		delete(m.shares, o.shareID(i))
-		m.stop(o.shareID(i), now)
+		m.stop(o.shareID(i))
 	}
 }
 

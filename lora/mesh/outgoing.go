@@ -305,8 +305,8 @@ func (m *Mesh) expire(now time.Time) {
 // lane is sent at once.
 func (m *Mesh) release(o *outgoing, now time.Time) {
 	delete(m.messages, o.ID)
-	m.stop(o.ID, now)
-	m.releaseShares(o, now)
+	m.stop(o.ID)
+	m.releaseShares(o)
 	l := m.lanes[o.To]
 	if l == nil {
 		return

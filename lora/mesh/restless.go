@@ -25,11 +25,12 @@ type steadiness struct {
 	drift float64   // dB by which the margin strayed from it, at most, fading
 }
 
-// follow takes in the margin, in dB, after so long a silence.
-func (s *steadiness) follow(margin, latest float64, silence time.Duration) {
+// follow takes in the margin of the latest packet, after so long a silence, and the
+// margin as it is smoothed over a few, both in dB.
+func (s *steadiness) follow(smoothed, latest float64, silence time.Duration) {
 	s.usual += (latest - s.usual) * (1 - math.Exp(-silence.Seconds()/usualMemory.Seconds()))
 	s.drift *= math.Exp(-silence.Seconds() / driftMemory.Seconds())
-	s.drift = max(s.drift, math.Abs(margin-s.usual))
+	s.drift = max(s.drift, math.Abs(smoothed-s.usual))
 }
 
 // restless says whether the link to a neighbour may not last: its margin drifts, or

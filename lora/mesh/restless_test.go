@@ -84,6 +84,14 @@ func relay(t *testing.T) *node {
 	return n
 }
 
+// sends is the first packet of a new message of the node.
+func (n *node) sends(id uint32) Packet {
+	n.t.Helper()
+	n.enqueue(ours(id, far, time.Hour))
+	n.pass(time.Second)
+	return n.takeSent()[0]
+}
+
 // nexts are the neighbours to whom messages were sent.
 func nexts(sent []Packet) (ids []uint16) {
 	for _, p := range sent {
@@ -137,9 +145,7 @@ func TestNeverBackToTheSource(t *testing.T) {
 // is told when there is no other.
 func TestComesBackToItsSource(t *testing.T) {
 	n := relay(t)
-	n.enqueue(ours(1, far, time.Hour))
-	n.pass(time.Second)
-	first := n.takeSent()[0]
+	first := n.sends(1)
 	back := first
 	back.Tx, back.Next, back.TTL = first.Next, Short(here), first.TTL-1
 	n.receive(back)
@@ -161,9 +167,7 @@ func TestComesBackToItsSource(t *testing.T) {
 // However often somebody brings a message back, its source does not go on.
 func TestComesBackForEver(t *testing.T) {
 	n := relay(t)
-	n.enqueue(ours(1, far, time.Hour))
-	n.pass(time.Second)
-	back := n.takeSent()[0]
+	back := n.sends(1)
 	count := 0
 	for liar := range uint16(100) {
 		back.Tx, back.Next, back.TTL = 1000+liar, Short(here), 200
