@@ -18,9 +18,6 @@ const (
 	// airtimeBlock is how much airtime is reserved with one write, ahead of use:
 	// a crash costs this much, and never forgets what was sent.
 	airtimeBlock = 2 * time.Second
-
-	// First windows of the back-off on a calm and on an always busy channel.
-	firstSlots, mostSlots = 8, 64
 )
 
 // newPlan makes the plan of what may be sent, with what an earlier process sent.
@@ -121,20 +118,10 @@ func (b *Bridge) origin(source uint32) uint32 {
 	return airtime.Stranger
 }
 
-// timing is how the board, if it can, waits for the channel: over the more slots the
-// busier it is. What others send often enough meanwhile it drops by itself.
-func (b *Bridge) timing(t mesh.Transmit) modem.Timing {
-	b.mu.Lock()
-	busy := b.mesh.Busy(b.clock.now())
-	b.mu.Unlock()
-	slots := firstSlots + int(busy*(mostSlots-firstSlots))
-	if t.Priority == mesh.PriorityAck {
-		slots = firstSlots / 2
-	}
-	if t.Answer {
-		slots = 1
-	}
-	timing := modem.Timing{Slots: slots, Copies: t.Copies}
+// timing is how the board, if it can, waits for the channel. What others send often
+// enough meanwhile it drops by itself.
+func timing(t mesh.Transmit) modem.Timing {
+	timing := modem.Timing{Slots: t.Slots, Copies: t.Copies}
 	binary.BigEndian.PutUint32(timing.Key[:], t.Packet.ID.Source)
 	binary.BigEndian.PutUint16(timing.Key[4:], t.Packet.ID.Epoch)
 	timing.Key[6] = byte(t.Packet.ID.Sequence >> 16)

@@ -333,7 +333,7 @@ func (b *Bridge) carryOut(actions []mesh.Action, port *port) {
 			}
 			b.onAir = a
 			b.reserveAirtime(a.Airtime)
-			port.put(packet, b.timing(a))
+			port.put(packet, timing(a))
 		case mesh.Cancel:
 			port.cancel()
 		case mesh.Deliver:

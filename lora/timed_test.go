@@ -62,7 +62,7 @@ func TestBoardIsTakenBack(t *testing.T) {
 		await(t, 20*time.Second, "a relay at the board", func() bool { w, _ := board.seen(); return len(w) == 1 })
 		waiting, _ := board.seen()
 		got := waiting[0]
-		if got.Copies != 2 || got.Slots < 1 || !got.NotBefore.IsZero() ||
+		if got.Copies != 2 || got.Slots != 8 || !got.NotBefore.IsZero() ||
 			binary.BigEndian.Uint32(got.Key[:]) != p.id() || uint32(binary.BigEndian.Uint16(got.Key[7:])) != text.ID.Sequence {
 			t.Errorf("the board is told %+v", got)
 		}

@@ -112,7 +112,7 @@ uint32_t Transmitter::random(uint32_t below) {
 Millis Transmitter::tick(Millis now) {
   expire(now);
   watch(now);
-  if (step_ == Step::idle && up_) choose(now);
+  if (step_ == Step::idle && up_) choose(0, now);
   if (step_ == Step::backOff && reached(now, due_)) listen(now);
   if (step_ == Step::backOff || receiving_) return smaller<Millis>(larger<int32_t>(since(due_, now), 1), radio_.slot());
   return step_ == Step::idle ? 10 : 50;
@@ -155,8 +155,9 @@ void Transmitter::fail(Millis now) {
   if (lost != nullptr) drop(*lost, Reason::radio, now);
 }
 
-// choose takes the first that may be sent, or looks how loud nothing is.
-void Transmitter::choose(Millis now) {
+// choose takes the first that may be sent, or looks how loud nothing is. The window has
+// so many slots at least.
+void Transmitter::choose(uint32_t least, Millis now) {
   Transmission* best = nullptr;
   for (Transmission& t : places_) {
     if (t.owner == nullptr || !reached(now, t.notBefore)) continue;
@@ -173,7 +174,7 @@ void Transmitter::choose(Millis now) {
   current_ = best;
   deferred_ = false;
   if (best != nullptr) {
-    window_ = best->slots == 0 ? kFirstWindow : smaller<uint32_t>(best->slots, kLastWindow);
+    window_ = larger(least, best->slots == 0 ? kFirstWindow : smaller<uint32_t>(best->slots, kLastWindow));
     backOff(now);
   } else if (since(now, measured_) >= static_cast<int32_t>(kMeasureEvery) && !receiving_) {
     listen(now);
@@ -227,11 +228,7 @@ void Transmitter::listened(bool channelTaken, int16_t rssiTenths, Millis now) {
 // taken begins again, with twice the window, and with whatever is first by then.
 void Transmitter::taken(Millis now) {
   widen();
-  const uint32_t wider = window_;
-  choose(now);
-  if (current_ == nullptr) return;
-  window_ = larger(window_, wider);
-  backOff(now);
+  choose(window_, now);
 }
 
 // measure follows the noise floor: down at once, up slowly, so that signals do

@@ -82,7 +82,7 @@ class Transmitter {
  private:
   enum class Step : uint8_t { idle, backOff, listening, sending };
 
-  void choose(Millis now);
+  void choose(uint32_t least, Millis now);
   void backOff(Millis now);
   void widen();
   void listen(Millis now);

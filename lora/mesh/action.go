@@ -20,9 +20,8 @@ type (
 		// Copies is how many more of the packet, heard while it waits, make it
 		// needless, as a board can count; 0: Cancel says so.
 		Copies int
-		// Answer says that a neighbour has just asked for the packet: all who hear that
-		// one were silent for it, and so it should go before they speak again.
-		Answer bool
+		// Slots is over how many slots a board spreads its first wait for the channel.
+		Slots int
 	}
 	// Cancel takes the last Transmit back, if it is not on the air yet. The caller
 	// answers with SendFailed, or with Sent when it was too late.

@@ -108,7 +108,7 @@ func TestRepair(t *testing.T) {
 	answer := false
 	for _, a := range n.mesh.Receive(pull, -80, 7, n.now) {
 		if tr, ok := a.(Transmit); ok {
-			answer = tr.Answer
+			answer = tr.Slots == answerSlots
 		}
 		n.do([]Action{a})
 	}

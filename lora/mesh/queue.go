@@ -13,6 +13,15 @@ const maxJobs = 256
 // over for another one.
 const maxBlocked = 16
 
+// Slots over which a board spreads its first wait for the channel. More where the channel
+// is busy is worse, since the board doubles them itself. When a neighbour has just asked
+// for the packet, all who hear that one were silent for it: the answer goes before they
+// speak again.
+const (
+	usualSlots  = 8
+	answerSlots = 1
+)
+
 // job is a packet that waits for the air. It is made when its turn comes, of
 // what is known then.
 type job struct {
@@ -135,7 +144,10 @@ func (m *Mesh) fill(now time.Time) {
 		if len(jobs) == 1 && best.flood != nil {
 			transmit.Copies = m.enough(best.flood)
 		}
-		transmit.Answer = best.answer
+		transmit.Slots = usualSlots
+		if best.answer {
+			transmit.Slots = answerSlots
+		}
 		m.emit(transmit)
 	}
 }

@@ -103,6 +103,16 @@ func (a *air) busy(i int) bool {
 	return false
 }
 
+// receiving is until when node i receives something, also what will turn out spoilt.
+func (a *air) receiving(i int) (until time.Duration, ok bool) {
+	for _, c := range a.radios[i].receiving {
+		if !c.absent {
+			until, ok = max(until, c.end), true
+		}
+	}
+	return until, ok
+}
+
 // transmit puts a packet on the air now. Whoever calls has listened before.
 func (a *air) transmit(i int, packet any, d time.Duration) {
 	now := a.agenda.now

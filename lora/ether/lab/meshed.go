@@ -21,21 +21,17 @@ type meshed struct {
 
 	assembler *fragment.Assembler
 
-	wake    time.Duration // when a tick is planned; 0 when none
-	sending *mesh.Transmit
-	onAir   *mesh.Transmit
-	serial  int // of sending, so that a cancelled one is known
-	ended   bool
+	wake  time.Duration // when a tick is planned; 0 when none
+	modem modem
+	onAir *mesh.Transmit
+	ended bool
 
 	delivered map[packet.ID]bool // in this life
 }
 
 const (
 	payloadBytes  = 40 + 1 + 8 // text, port and tag
-	firstWindow   = 8
-	answerWindow  = 1
-	lastWindow    = 32
-	noiseFloordBm = -114 // of 250 kHz at a noise figure of 6 dB
+	noiseFloordBm = -114       // of 250 kHz at a noise figure of 6 dB
 )
 
 // genesis is the time at which runs begin.
@@ -68,7 +64,7 @@ func nodeID(i int) uint32 { return uint32(i+1)*0x9E3779B1 | 1<<30 }
 
 func newMeshed(w *world, node int) station {
 	random := rand.New(rand.NewPCG(w.random.Uint64(), uint64(node)))
-	s := &meshed{world: w, node: node, airplan: w.host(node).plan, delivered: make(map[packet.ID]bool)}
+	s := &meshed{world: w, node: node, airplan: w.host(node).plan, modem: w.newModem(node), delivered: make(map[packet.ID]bool)}
 	s.assembler = fragment.NewAssembler(w.preset.timeOnAir(shareBytes + packet.MaxPacket - packet.MaxRoutedShare))
 	s.mesh = mesh.New(mesh.Config{
 		NodeID: nodeID(node), Epoch: uint16(random.Uint32()), Airtime: w.preset.timeOnAir, Budget: s.budget,
@@ -105,6 +101,7 @@ func (s *meshed) pending(m *message) (packet.ID, bool) {
 
 func (s *meshed) stop() {
 	s.ended = true
+	s.modem.cancel()
 	h := s.world.host(s.node)
 	h.known, h.recent = s.mesh.Known(), s.mesh.Recent()
 }
@@ -151,16 +148,9 @@ func (s *meshed) do(actions []mesh.Action) {
 		actions = actions[1:]
 		switch a := action.(type) {
 		case mesh.Transmit:
-			s.serial++
-			s.sending = &a
-			window := firstWindow
-			if a.Answer {
-				window = answerWindow
-			}
-			s.listen(s.serial, window)
+			s.offer(&a)
 		case mesh.Cancel:
-			if s.sending != nil { // the channel was not free yet
-				s.sending = nil
+			if s.modem.cancel() { // the channel was not free yet
 				actions = append(actions, s.mesh.SendFailed(s.now())...)
 			}
 		case mesh.Deliver:
@@ -191,23 +181,21 @@ func (s *meshed) plan() {
 	})
 }
 
-// listen is the modem: it waits some slots, and more while the channel is taken.
-func (s *meshed) listen(serial, window int) {
-	w := s.world
-	slots := time.Duration(1 + w.random.IntN(window))
-	w.agenda.after(slots*w.preset.slot(), func() {
-		if s.ended || s.serial != serial || s.sending == nil {
-			return
-		}
-		if w.air.busy(s.node) {
-			s.listen(serial, min(2*window, lastWindow))
-			return
-		}
-		t := s.sending
-		s.sending = nil
+// newModem is the board of node i.
+func (w *world) newModem(i int) modem {
+	return modem{
+		agenda: &w.agenda, draw: w.random.IntN, slot: boardSlot(w.preset.Params), sense: w.preset.slot(),
+		receiving: func() (time.Duration, bool) { return w.air.receiving(i) },
+		busy:      func() bool { return w.air.busy(i) },
+	}
+}
+
+// offer lets the board send a packet as soon as the channel is free.
+func (s *meshed) offer(t *mesh.Transmit) {
+	s.modem.offer(t.Slots, func() {
 		s.onAir = t
-		w.transmit(s.node, &t.Packet, t.Airtime, kindOf(&t.Packet))
-	})
+		s.world.transmit(s.node, &t.Packet, t.Airtime, kindOf(&t.Packet))
+	}, func() { s.do(s.mesh.SendFailed(s.now())) })
 }
 
 func (s *meshed) sent() {
