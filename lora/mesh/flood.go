@@ -199,10 +199,20 @@ func (m *Mesh) consider(f *flood, now time.Time) {
 	if f.job != nil || f.onAir || f.sent > 0 || f.own || !m.wanted(f, now) || !m.fair.allows(m, f, now) {
 		return
 	}
-	if f.ttl == 0 && (m.tuning.NoRepair || f.key.kind != Flood) {
+	if f.ttl == 0 && (m.tuning.NoRepair || f.key.kind != Flood) || m.astray(f, now) {
 		return
 	}
 	m.relay(f, m.relayDelay(f, now), now)
+}
+
+// astray says whether a message for one node cannot get there from here with the relays
+// left to it, as far as is known.
+func (m *Mesh) astray(f *flood, now time.Time) bool {
+	if f.key.kind != Routed {
+		return false
+	}
+	d, known := m.links.distances(Short(f.packet.To), now)[m.short]
+	return known && d.hops > int(f.ttl)
 }
 
 // relayDelay is shorter the more a relay is worth.

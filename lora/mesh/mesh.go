@@ -15,8 +15,9 @@
 //   - Messages for one node go hop by hop along the cheapest known way, over
 //     links that work in the direction needed. Hearing the next hop pass it on
 //     acknowledges the hop; else it is repeated, then sent another way, then
-//     flooded a limited number of hops. Ways avoid links that may not last, since one
-//     of the two nodes moves, and a later attempt those that an earlier one took.
+//     flooded a limited number of hops, by those from whom it may get there in as
+//     many. Ways avoid links that may not last, since one of the two nodes moves, and a
+//     later attempt those that an earlier one took.
 //   - The acknowledgement of the receiver rides back and ends all repetitions of
 //     those who hear it. Until then the source repeats, with growing pauses.
 //   - Nodes ask a neighbour from time to time for the messages they lack.

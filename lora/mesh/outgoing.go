@@ -196,9 +196,10 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 
 // patience is how long an acknowledgement may take to come, doubled with every
 // attempt but the first ones. Relays repeat what goes along a way, and nobody what
-// is flooded.
+// is flooded. Where the channel is busy they go on for long, and another attempt would
+// take it from the first.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
-	d := m.packets(ackPackets, ackLeast) + m.roundTrip(hops, now)
+	d := m.packets(ackPackets*(1+ackBusy*m.load.share(now)), ackLeast) + m.roundTrip(hops, now)
 	if o.flooded {
 		d = m.floodTrip(hops, now)
 	}

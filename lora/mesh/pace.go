@@ -15,7 +15,8 @@ const (
 	turnPackets  = 3                // of a relay, between hearing a packet and passing it on
 	turnLeast    = time.Second / 2  // at least
 	ackPackets   = 332              // for an acknowledgement, besides what the hops take
-	ackLeast     = 10 * time.Second // at least
+	ackLeast     = 10 * time.Second // at least,
+	ackBusy      = 4                // and how many times as long more when the channel is always busy
 	maxBackoff   = 15 * time.Minute
 )
 
