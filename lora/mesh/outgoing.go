@@ -199,7 +199,8 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 // is flooded. Where the channel is busy they go on for long, and another attempt would
 // take it from the first.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
-	d := m.packets(ackPackets*(1+ackBusy*m.load.share(now)), ackLeast) + m.roundTrip(hops, now)
+	crawl := 1 + ackBusy*max(m.load.share(now)-ackCalm, 0)
+	d := m.packets(ackPackets*crawl, ackLeast) + m.roundTrip(hops, now)
 	if o.flooded {
 		d = m.floodTrip(hops, now)
 	}
