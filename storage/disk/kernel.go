@@ -17,7 +17,14 @@ type kernel struct {
 func linux() kernel {
 	return kernel{
 		pwritev: func(fd int, bufs [][]byte, off int64) (n int, err error) {
-			err = uninterrupted(func() error { n, err = unix.Pwritev(fd, bufs, off); return err })
+			err = uninterrupted(func() error {
+				if len(bufs) == 1 { // as nearly always, and a good deal cheaper
+					n, err = unix.Pwrite(fd, bufs[0], off)
+				} else {
+					n, err = unix.Pwritev(fd, bufs, off)
+				}
+				return err
+			})
 			return n, err
 		},
 		fdatasync: func(fd int) error {

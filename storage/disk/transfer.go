@@ -101,7 +101,9 @@ func (t *Torrent) writeSpan(g *gather, s Span) error {
 
 func (t *Torrent) markDirty(i int) {
 	t.mu.Lock()
-	t.dirty[i] = true
+	if !t.dirty[i] {
+		t.dirty[i] = true
+	}
 	t.mu.Unlock()
 }
 
