@@ -60,7 +60,10 @@ func (r *Reader) nextAhead() Message {
 	return Message{ID: Piece, Index: b.Index, Begin: b.Begin, Length: uint32(len(b.Data))}
 }
 
-func (r *Reader) first() []byte { return r.ahead.dst }
+func (r *Reader) first() []byte {
+	r.ahead.size = len(r.ahead.dst)
+	return r.ahead.dst
+}
 
 // buffers are the end of a block, the headers and places of those that are expected
 // then, and the buffer, which is empty.
@@ -70,13 +73,17 @@ func (r *Reader) buffers() [][]byte {
 		a.expected = a.from.Claim()
 		a.expected = a.expected[:min(len(a.expected), MaxExpected)]
 	}
+	tail := r.buf
+	if len(a.expected) == MaxExpected { // of one more block behind them, the less is copied the better
+		tail = tail[:PieceHeaderLen]
+	}
 	v := append(a.room[:0], a.dst)
-	a.size = len(a.dst) + len(r.buf)
+	a.size = len(a.dst) + len(tail)
 	for i, b := range a.expected {
 		v = append(v, a.headers[i][:], b.Data)
 		a.size += PieceHeaderLen + len(b.Data)
 	}
-	return append(v, r.buf)
+	return append(v, tail)
 }
 
 // nothing gives the places back: others may fill them while this peer is waited for.
