@@ -15,7 +15,7 @@ const maxGivenUp = 1024
 
 // maxBatch bounds the blocks of which the actor is told, and the requests that are
 // sent, at once.
-const maxBatch = 64
+const maxBatch = 128
 
 // Request is a block to ask for, and where it goes.
 type Request struct {

@@ -96,7 +96,7 @@ func TestGivenUpRequestsAreBounded(t *testing.T) {
 }
 
 func TestBatch(t *testing.T) {
-	for _, c := range []struct{ asked, want int }{{0, 1}, {1, 1}, {4, 1}, {8, 2}, {100, 25}, {5000, 64}} {
+	for _, c := range []struct{ asked, want int }{{0, 1}, {1, 1}, {4, 1}, {8, 2}, {100, 25}, {5000, 128}} {
 		if got := asking(numbered(c.asked)...).batch(); got != c.want {
 			t.Errorf("%d outstanding: actor told every %d blocks, not %d", c.asked, got, c.want)
 		}
@@ -106,7 +106,7 @@ func TestBatch(t *testing.T) {
 // TestRoom fills a window of which blocks are missing: a few are not worth a message.
 func TestRoom(t *testing.T) {
 	for _, c := range []struct{ window, outstanding, want int }{
-		{8, 8, 0}, {8, 7, 1}, {8, 0, 8}, {80, 75, 0}, {80, 70, 10}, {80, 0, 80}, {80, 90, 0}, {8000, 7937, 0}, {8000, 7936, 64},
+		{8, 8, 0}, {8, 7, 1}, {8, 0, 8}, {80, 75, 0}, {80, 70, 10}, {80, 0, 80}, {80, 90, 0}, {8000, 7873, 0}, {8000, 7872, 128},
 	} {
 		conn := &Conn{}
 		conn.pipe.window = window{size: c.window, limit: maxWindow}
