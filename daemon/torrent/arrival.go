@@ -18,9 +18,9 @@ type arrival struct {
 	*piece.Buffer
 
 	complete bool     // nothing more will come
-	waits    bool     // for a disk that refused it
-	before   *arrival // of the same piece, given up when a worker still wrote it
-	busy     bool     // the fields below belong to a worker
+	before   *arrival // of the same piece, given up when it was still being written
+
+	custody // of the fields below
 
 	check   *pieceCheck
 	hashed  int    // extents, from the first one on
@@ -34,18 +34,21 @@ func (s *session) arrival(p int32) *arrival {
 		a = &arrival{Buffer: s.e.pool.New(int(p), int(s.content.info.PayloadSize(int(p))))}
 		a.written = make([]bool, a.NumExtents())
 		a.before = s.content.leaving[p]
+		if c := s.content; a.NumExtents() > 1 {
+			a.Pass = func() bool { return s.pass(c, a) }
+		}
 		s.content.pieces[p] = a
 	}
 	return a
 }
 
-// giveUp forgets a piece that is not complete. What a worker is writing of it at
-// that time has to be written before anything newer.
+// giveUp forgets a piece that is not complete. What is being written of it at that
+// time has to be written before anything newer.
 func (c *content) giveUp(p int32) {
 	if a := c.pieces[p]; a != nil {
 		a.Drop()
 		delete(c.pieces, p)
-		if a.busy {
+		if a.watch() {
 			c.leaving[p] = a
 		}
 	}
@@ -66,27 +69,31 @@ func (s *session) pieceComplete(a *arrival) {
 
 // advance lets a worker take a piece as far as it can be.
 func (s *session) advance(a *arrival) {
-	if a.busy || a.waits || a.before != nil && a.before.busy {
+	if a.before != nil && a.before.watch() || !a.take(true) {
 		return
 	}
 	if a.complete {
 		s.verify(a)
 		return
 	}
-	ready, size := a.ready(s.e.pool.InUse() > s.e.cfg.BufferBytes/2)
+	ready, size := a.ready(s.e.shortOfMemory())
 	if a.NumExtents() == 1 || len(ready) == 0 {
+		a.letGo(false)
 		return
 	}
 	c := s.content
 	s.handOver(a, size, func() func() {
 		err := a.put(c, ready)
-		return func() { s.advanced(a, ready, err) }
+		a.letGo(err != nil)
+		return func() {
+			s.fetch.writing--
+			s.advanced(a, err)
+		}
 	})
 }
 
-// handOver gives a piece to a worker, which has size bytes to write.
+// handOver gives a piece, which was taken, to a worker that has size bytes to write.
 func (s *session) handOver(a *arrival, size int64, work func() func()) {
-	a.busy = true
 	s.fetch.writing++
 	s.e.gate.add(size)
 	s.submit(s.e.disk, func() func() {
@@ -118,15 +125,8 @@ func (a *arrival) ready(short bool) (extents []int, size int64) {
 	return extents, size
 }
 
-// advanced goes on after a worker has put extents in their places.
-func (s *session) advanced(a *arrival, extents []int, err error) {
-	s.fetch.writing--
-	a.busy = false
-	for _, i := range extents {
-		if a.written[i] {
-			a.Free(i)
-		}
-	}
+// advanced goes on after extents were put in their places.
+func (s *session) advanced(a *arrival, err error) {
 	if s.content.leaving[int32(a.Index)] == a { // given up meanwhile
 		delete(s.content.leaving, int32(a.Index))
 		if a = s.content.pieces[int32(a.Index)]; a != nil {
@@ -153,7 +153,7 @@ func (s *session) verify(a *arrival) {
 	s.handOver(a, size, func() func() {
 		right, blocks, err := a.finish(c, extents, suspected)
 		return func() {
-			a.busy = false
+			a.letGo(false)
 			s.verified(a, right, blocks, err)
 		}
 	})
@@ -179,7 +179,7 @@ func (a *arrival) finish(c *content, extents []int, suspected bool) (right bool,
 	return right, blocks, err
 }
 
-// put writes extents and hashes those whose turn it is.
+// put writes extents, hashes those whose turn it is, and gives their memory back.
 func (a *arrival) put(c *content, extents []int) error {
 	if a.check == nil {
 		a.check = newPieceCheck(c.info, a.Index)
@@ -188,15 +188,15 @@ func (a *arrival) put(c *content, extents []int) error {
 		if err := a.write(c, i); err != nil {
 			return err
 		}
-		if i != a.hashed {
-			continue
+		if i == a.hashed {
+			data, err := a.bytes(c, i)
+			if err != nil {
+				return err
+			}
+			a.check.Write(data)
+			a.hashed++
 		}
-		data, err := a.bytes(c, i)
-		if err != nil {
-			return err
-		}
-		a.check.Write(data)
-		a.hashed++
+		a.Free(i)
 	}
 	return nil
 }

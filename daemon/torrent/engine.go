@@ -183,6 +183,10 @@ func (e *Engine) load() error {
 	return nil
 }
 
+// shortOfMemory reports whether pieces that wait for blocks take so much that parts of
+// them go to the disk out of turn.
+func (e *Engine) shortOfMemory() bool { return e.pool.InUse() > e.cfg.BufferBytes/2 }
+
 // Run works until ctx ends, then stops every torrent in order: peers closed,
 // pieces written, bits committed, trackers told.
 func (e *Engine) Run(ctx context.Context) error {

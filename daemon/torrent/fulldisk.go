@@ -45,7 +45,7 @@ func (s *session) refusedByDisk(b *arrival, err error) {
 	if len(f.blocked) == 0 {
 		s.stall(err)
 	}
-	b.waits = true
+	b.letGo(true)
 	f.blocked = append(f.blocked, b)
 	for _, r := range s.swarm.peers {
 		blocks, _ := r.conn.GiveUpAll(true)
@@ -67,7 +67,7 @@ func (s *session) retryWrites(now time.Time) {
 	f.blocked, f.blockedAt = nil, now
 	s.obstacle = ""
 	for _, a := range blocked {
-		a.waits = false
+		a.letGo(false)
 		s.advance(a)
 	}
 }

@@ -236,6 +236,7 @@ func (s *session) reopen(a *arrival, blocks, leaves []hashtree.Hash) bool {
 		return false
 	}
 	c := s.content
+	a.take(true)
 	s.handOver(a, 0, func() func() {
 		err := a.reload(c, bad)
 		return func() { s.reopened(a, blocks, leaves, bad, err) }
@@ -245,7 +246,7 @@ func (s *session) reopen(a *arrival, blocks, leaves []hashtree.Hash) bool {
 
 func (s *session) reopened(a *arrival, blocks, leaves []hashtree.Hash, bad map[int]bool, err error) {
 	s.fetch.writing--
-	a.busy = false
+	defer a.letGo(false)
 	if err != nil || s.draining {
 		s.wrongPiece(a, blocks)
 		a.Release()

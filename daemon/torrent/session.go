@@ -42,6 +42,7 @@ type session struct {
 	inbox   []func(*session) // taken, and not done yet
 	results chan func()
 	ready   chan *peer.Conn
+	passed  chan passage   // from readers, which wait for the actor to take it
 	jobs    sync.WaitGroup // goroutines that will send to results
 	pending int            // results not yet seen
 
@@ -101,6 +102,7 @@ func newSession(t *torrent) *session {
 		rnd:     rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		results: make(chan func(), 64),
 		ready:   make(chan *peer.Conn, 64),
+		passed:  make(chan passage),
 		record:  t.record,
 		busyAt:  time.Now(),
 	}
@@ -137,6 +139,8 @@ func (s *session) run(lifetime context.Context) {
 		case c := <-s.ready:
 			s.heard(c)
 			stale = false // what peers say is counted each second
+		case p := <-s.passed:
+			s.advanced(p.arrival, p.err)
 		case fn := <-s.results:
 			s.pending--
 			fn()
@@ -190,6 +194,7 @@ func (s *session) contain() {
 		select {
 		case <-s.results: // its closure would act on broken state
 		case <-s.ready:
+		case <-s.passed:
 		case <-over:
 			done = true
 		}

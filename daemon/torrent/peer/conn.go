@@ -42,7 +42,7 @@ type Event struct {
 	Length    uint32
 	Bytes     []byte        // the event's own copy
 	Piece     *piece.Buffer // where the block went; nil when it was not wanted
-	Full      bool          // the block was the last one of its extent of Piece
+	Full      bool          // the block was the last one of its extent of Piece, which still has it
 	Complete  bool          // the block was the last one of Piece
 	Late      bool          // the block had been given up before
 }

@@ -255,6 +255,49 @@ func TestHeldBackReader(t *testing.T) {
 	})
 }
 
+// An idle reader passes a full extent on itself, whatever time the disk takes. The actor
+// is asked to when the reader cannot, or may have more to read: nobody knows what waits
+// in a pipe.
+func TestFullExtents(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		pair        func(testing.TB) (here, there net.Conn)
+		passes      bool
+		calls, full int
+	}{
+		{"passed", tcpPair, true, 2, 0},
+		{"not passed", tcpPair, false, 2, 2},
+		{"not idle", func(testing.TB) (here, there net.Conn) { return net.Pipe() }, true, 0, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			here, there := c.pair(t)
+			d := runDesk(t, here, there, nil)
+			go io.Copy(io.Discard, d.remote)
+			buf := piece.NewPool(0).New(0, 2*piece.ExtentSize)
+			calls, full := 0, 0
+			buf.Pass = func() bool {
+				calls++
+				if d.Stuck(time.Now().Add(time.Hour)) {
+					t.Error("the peer is blamed for the disk")
+				}
+				return c.passes
+			}
+			for begin := uint32(0); begin < 2*piece.ExtentSize; begin += block {
+				d.Request([]Request{{0, begin, block, buf}})
+				d.write(t, pieceMessage(0, begin, make([]byte, block)))
+				if d.events(t, 1)[0].Full {
+					full++
+				}
+			}
+			if calls != c.calls || full != c.full {
+				t.Errorf("passed on %d times, the actor asked to %d times, not %d and %d", calls, full, c.calls, c.full)
+			}
+			d.Close()
+			d.waitEnd(t)
+		})
+	}
+}
+
 func TestStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, nil)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lorrent/daemon/torrent/peerwire"
+	"lorrent/daemon/torrent/piece"
 )
 
 // read is the reader's loop.
@@ -101,12 +102,22 @@ func (c *Conn) block(r *peerwire.Reader, m peerwire.Message, next *expected) err
 		buf.Abandon(int(m.Begin))
 		return &WrongBlock{Piece: int(m.Index), Block: int(m.Begin) / peerwire.BlockSize, Length: int(m.Length)}
 	} else {
-		e.Piece = buf
-		e.Full, e.Complete = buf.Deliver(int(m.Begin), c.cfg.ID)
+		c.delivered(buf, &e, r.Idle())
 	}
 	if err != nil {
 		return fmt.Errorf("read block %d of piece %d: %w", m.Begin/peerwire.BlockSize, m.Index, err)
 	}
 	c.downloaded.Add(int64(m.Length))
-	return c.push(e, e.Full)
+	return c.push(e, e.Full || e.Complete)
+}
+
+// delivered ends the claim of a block that is in its place. A reader that is idle passes
+// its extent on.
+func (c *Conn) delivered(buf *piece.Buffer, e *Event, idle bool) {
+	e.Piece = buf
+	e.Full, e.Complete = buf.Deliver(int(e.Begin), c.cfg.ID)
+	if e.Full && idle && buf.Pass != nil {
+		c.reading.Store(0) // a slow disk is not the peer's fault
+		e.Full = !buf.Pass()
+	}
 }

@@ -96,6 +96,10 @@ func (r *Reader) Buffered() bool {
 	return have >= 4+length
 }
 
+// Idle reports whether nothing was waiting in the connection behind what has been
+// read. It is false where that cannot be known: above another layer than a socket.
+func (r *Reader) Idle() bool { return !r.ahead.full }
+
 // Next returns the next message.
 func (r *Reader) Next() (Message, error) {
 	if r.block > 0 {

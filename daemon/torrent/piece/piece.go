@@ -34,6 +34,11 @@ const (
 type Buffer struct {
 	Index int
 
+	// Pass, unless it is nil, is for who has delivered the last block of an extent and
+	// has nothing else to do: it takes the extent out of the buffer. It reports false
+	// when somebody else has to. It is set before the first block arrives.
+	Pass func() bool
+
 	pool *Pool
 	size int
 
