@@ -17,6 +17,7 @@ type download struct {
 	seeds   int
 	rate    int64 // of each seed, bytes per second; 0 is no limit
 	kill    bool  // at 60 %, then start again
+	left    *leftover
 }
 
 // killShare is how far a download is when it is killed.
@@ -113,6 +114,7 @@ func (b *benchmark) compete(t *testing.T, title string, d download, limits []con
 }
 
 func (b *benchmark) measure(d download) func(*testing.T, contender) run {
+	d.left = &b.left
 	return func(t *testing.T, c contender) run {
 		ctx := beginFor(t, runLimit)
 		a := b.newArena(t, d.link, d.samples)
@@ -120,7 +122,7 @@ func (b *benchmark) measure(d download) func(*testing.T, contender) run {
 		for _, s := range d.samples {
 			torrents = append(torrents, s.torrent)
 		}
-		j := newJob(t, a.ours, scratch(t), torrents...)
+		j := newJob(t, a.ours, b.left.scratch(t), torrents...)
 		j.measured = true
 		if c.bound && !c.seeded {
 			a.seeds = append(a.seeds, a.startSender(t, ctx))
@@ -134,6 +136,7 @@ func (b *benchmark) measure(d download) func(*testing.T, contender) run {
 // run is the measured time, and the check of what it brought.
 func (d download) run(t *testing.T, ctx context.Context, c contender, a *arena, j job) run {
 	r := run{bytes: total(d.samples), busy: quiet()}
+	d.left.clear(t)
 	seedCPU := a.seedCPU()
 	m := startMeter(t, a.theirs)
 	p := c.launch(t, ctx, a, j)

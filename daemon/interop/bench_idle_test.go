@@ -25,6 +25,8 @@ const (
 	// idleLot is how many torrents are added before their check is waited for:
 	// each keeps its files open, and a process may not have any number of them.
 	idleLot = 100
+	// addLimit is how long each torrent may take to be added and checked.
+	addLimit = 60 * time.Millisecond
 	// foreignTorrents is how many the other clients are given: some take a
 	// second for each.
 	foreignTorrents = 500
@@ -92,7 +94,7 @@ func makeIdle(t *testing.T, dir string, n int) (torrents [][]byte) {
 // idleRun starts the contender without torrents, gives it all and lets it check
 // them, stops it, and measures what comes after the next start.
 func (b *benchmark) idleRun(t *testing.T, c contender, data string, torrents [][]byte) run {
-	ctx := beginFor(t, 2*runLimit)
+	ctx := beginFor(t, 2*runLimit+time.Duration(len(torrents))*addLimit)
 	a := b.newArena(t, nil, nil)
 	j := newJob(t, a.ours, data)
 	j.measured = true

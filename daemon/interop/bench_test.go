@@ -48,6 +48,7 @@ type benchmark struct {
 	torrents    []int
 	interval    time.Duration // of announces
 	until       time.Time     // when go test ends the measurement; zero when never
+	left        leftover
 }
 
 // scenarios are what can be measured, by name.
@@ -158,6 +159,7 @@ type standing struct {
 // or cheaper by what the one before it did to the machine's memory. A run that fails
 // is shown, and the others go on.
 func (b *benchmark) alternate(t *testing.T, contenders []contender, measure func(*testing.T, contender) run) []standing {
+	defer b.left.clear(t)
 	standings := make([]standing, len(contenders))
 	for round := range b.rounds {
 		for _, i := range rand.New(rand.NewPCG(0, uint64(round))).Perm(len(contenders)) {
