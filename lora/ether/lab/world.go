@@ -12,6 +12,8 @@
 //   - Radios are half duplex.
 //   - A carrier sense misses packets younger than a slot of 2.5 symbols and
 //     7.6 ms, and finds an idle channel busy one time in ten.
+//   - Nodes of the mesh come to the air as our board does, those of the baseline as
+//     was published, and the oracle without a carrier sense.
 //
 // Nodes know what they hear, and nothing else; the lab alone knows the rest.
 package lab
