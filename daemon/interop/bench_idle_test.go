@@ -113,6 +113,7 @@ func (b *benchmark) idleRun(t *testing.T, c contender, data string, torrents [][
 	s = b.startIdle(t, ctx, c, a, j)
 	s.await(t, ctx, len(torrents))
 	r.wall = time.Since(began).Seconds()
+	t.Logf("the first list of %d after %.2f s", len(torrents), r.wall)
 	start := s.cpuSoFar()
 	if s.ours != nil {
 		await(t, ctx, "announces", func() (bool, error) { return a.announces() >= 2*len(torrents), s.alive() })
