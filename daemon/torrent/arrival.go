@@ -141,6 +141,7 @@ func (s *session) advanced(a *arrival, err error) {
 	case s.fetch.retry > 0: // everybody may have stopped meanwhile
 		s.refillAll()
 	}
+	s.stale = s.draining // a part of a piece is not shown
 	if !s.draining || a.complete {
 		s.advance(a)
 	}

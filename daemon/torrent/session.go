@@ -45,6 +45,7 @@ type session struct {
 	passed  chan passage   // from readers, which wait for the actor to take it
 	jobs    sync.WaitGroup // goroutines that will send to results
 	pending int            // results not yet seen
+	stale   bool           // what List shows, by what is being done
 
 	// lifetime
 	ctx     context.Context // ends every helper
@@ -128,7 +129,7 @@ func (s *session) run(lifetime context.Context) {
 	s.announceTick(time.Now())
 	s.discoverTick(time.Now())
 	for {
-		stale := true // what List shows
+		s.stale = true
 		select {
 		case <-s.t.signal:
 			for s.inbox = s.t.take(); len(s.inbox) > 0; {
@@ -138,7 +139,7 @@ func (s *session) run(lifetime context.Context) {
 			}
 		case c := <-s.ready:
 			s.heard(c)
-			stale = false // what peers say is counted each second
+			s.stale = false // what peers say is counted each second
 		case p := <-s.passed:
 			s.advanced(p.arrival, p.err)
 		case fn := <-s.results:
@@ -152,7 +153,7 @@ func (s *session) run(lifetime context.Context) {
 			s.drain()
 		}
 		s.settle()
-		if stale {
+		if s.stale {
 			s.publish()
 		}
 		if s.finished() && s.leave() {
