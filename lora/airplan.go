@@ -121,12 +121,12 @@ func (b *Bridge) origin(source uint32) uint32 {
 // timing is how the board, if it can, waits for the channel. What others send often
 // enough meanwhile it drops by itself.
 func timing(t mesh.Transmit) modem.Timing {
-	timing := modem.Timing{Slots: t.Slots, Copies: t.Copies}
-	binary.BigEndian.PutUint32(timing.Key[:], t.Packet.ID.Source)
-	binary.BigEndian.PutUint16(timing.Key[4:], t.Packet.ID.Epoch)
-	timing.Key[6] = byte(t.Packet.ID.Sequence >> 16)
-	binary.BigEndian.PutUint16(timing.Key[7:], uint16(t.Packet.ID.Sequence))
-	return timing
+	w := modem.Timing{Slots: t.Slots, Copies: t.Copies}
+	binary.BigEndian.PutUint32(w.Key[:], t.Packet.ID.Source)
+	binary.BigEndian.PutUint16(w.Key[4:], t.Packet.ID.Epoch)
+	w.Key[6] = byte(t.Packet.ID.Sequence >> 16)
+	binary.BigEndian.PutUint16(w.Key[7:], uint16(t.Packet.ID.Sequence))
+	return w
 }
 
 // noteSent counts the outcome of a transmission and returns how many in a row

@@ -5,7 +5,7 @@ import "sync"
 // A reader that has filled an extent and finds nothing more to read writes and hashes
 // it at once, while it is in its processor's cache and nobody has to be woken for it.
 // Otherwise it goes on reading, and a worker does that: so one fast peer has two
-// processors at work, and the processor that all others wait for has the least to do.
+// processors at work, and the reader, whom all others wait for, has the least to do.
 
 // custody says who has what is written and hashed of a piece on its way: a worker,
 // the reader that filled an extent, or nobody.

@@ -16,6 +16,8 @@ using namespace lorrent;
 
 namespace {
 
+constexpr Millis kTooLate = 4 * 60 * 1000;  // twice as long as the core waits
+
 struct Taken {
   unsigned begin, end;
   int receiving;
@@ -86,6 +88,10 @@ int main() {
     t->notBefore = desk.now;
     transmitter.add(t, &desk, desk.now);
     for (; !desk.dropped_ && desk.sent == 0; desk.now++) {
+      if (desk.now - offered > kTooLate) {
+        fprintf(stderr, "offered at %u: neither sent nor dropped\n", offered);
+        return 1;
+      }
       if (desk.answer != 0 && desk.answer == desk.now) {
         desk.answer = 0;
         transmitter.listened(desk.taken(false), -1000, desk.now);
