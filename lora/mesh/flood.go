@@ -261,6 +261,7 @@ func (m *Mesh) relay(f *flood, delay time.Duration, now time.Time) {
 				m.floods.checks = append(m.floods.checks, f)
 			}
 			f.check = now.Add(m.checkDelay(now))
+			m.burst(f, now)
 		}
 	}
 	j.failed = func(now time.Time) {

@@ -44,6 +44,7 @@ type neighbour struct {
 	// passes is the share of packets sent to it that it passes on, as of late.
 	passes float64
 	air    load // what it takes of the channel
+	told   bool // others know that it talks without end
 	// failed is how many packets in a row it was not heard to pass on.
 	failed int
 	// at is how many copies of all were heard up to its last, and gap how many there
@@ -58,6 +59,7 @@ type list struct {
 	at       time.Time
 	epoch    uint16
 	sequence uint32
+	endless  bool // one of these talks without end
 }
 
 // hearing is how well the node of a list hears another one.
@@ -142,6 +144,7 @@ func (t *linkTable) learn(p *Packet, now time.Time) bool {
 		t.forgetList()
 	}
 	l := &list{hears: p.Heard, at: now, epoch: p.ID.Epoch, sequence: p.ID.Sequence}
+	l.endless = slices.ContainsFunc(l.hears, func(link Link) bool { return link.Endless })
 	t.lists[id] = l
 	t.relist(id, old, l)
 	return true
@@ -205,7 +208,7 @@ func (t *linkTable) beacon(now time.Time) []Link {
 		if t.gone(n, now) {
 			continue
 		}
-		links = append(links, Link{ID: id, Margin: uint8(n.margin), Restless: t.restless(n, now)})
+		links = append(links, Link{ID: id, Margin: uint8(n.margin), Restless: t.restless(n, now), Endless: n.endless(now)})
 	}
 	slices.SortFunc(links, func(a, b Link) int {
 		return cmp.Or(cmp.Compare(b.Margin, a.Margin), cmp.Compare(a.ID, b.ID))

@@ -24,6 +24,8 @@
 //   - Packets for one node share a transmission, whichever neighbours they are for:
 //     where the channel is busy, acknowledgements wait some time for another packet
 //     of this node to go with. Messages are passed on at once.
+//   - Who hears a node that talks without end speaks between two of its packets. Who does
+//     not, and has a neighbour that does, sends twice in a row what that one lacks.
 //   - One packet at a time is on the air: acknowledgements first, then direct
 //     messages, messages for everyone, repair, beacons.
 //   - Everything is bounded: queues refuse, windows and tables forget.
@@ -117,6 +119,7 @@ type Mesh struct {
 	jobs    []*job
 	up      bool
 	onAir   *transmission
+	gap     time.Time // until then one that talks without end is silent
 	blocked time.Time // until then the budget allows nothing of what is due; zero when it does
 	filled  time.Time // when that was found
 	fills   uint64    // rounds of fill so far,
@@ -185,6 +188,9 @@ func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
 	}
 	if n := m.links.heard[p.Tx]; n != nil {
 		n.air.heard(airtime, now)
+		if n.endless(now) {
+			m.gapBegins(n, now)
+		}
 	}
 	if p.From != m.cfg.NodeID && Short(p.From) == p.Tx && p.named() {
 		m.nodes.heard(p.From, rssi, snr, now)

@@ -74,6 +74,8 @@ type Link struct {
 	Margin uint8 // dB above the weakest signal that is received
 	// Restless says that the link may not last, since one of the two moves.
 	Restless bool
+	// Endless says that the node talks so much that little else is heard beside it.
+	Endless bool
 }
 
 // Lengths on the air without what varies.

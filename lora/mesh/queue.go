@@ -30,6 +30,7 @@ type job struct {
 	flood    *flood // of a relay or repair, which may share a packet with others
 	direct   bool   // for one neighbour, and may share a packet with others that are
 	message  *outgoing
+	first    bool // before all others
 	answer   bool // to what the packet received just now asks
 
 	prepare func(now time.Time) (Packet, bool) // false: no longer needed
@@ -44,6 +45,7 @@ type transmission struct {
 	jobs      []*job // several of a bundle
 	airtime   time.Duration
 	cancelled bool
+	again     bool // it was, and waits anew
 }
 
 // carries says whether o is on the air.
@@ -84,6 +86,9 @@ func (m *Mesh) drop(j *job) {
 
 // before orders jobs for the air.
 func (j *job) before(other *job) bool {
+	if j.first != other.first {
+		return j.first
+	}
 	if j.priority != other.priority {
 		return j.priority < other.priority
 	}
@@ -97,6 +102,8 @@ func (m *Mesh) fill(now time.Time) {
 	if m.onAir != nil {
 		return
 	}
+	gapless := m.gapless(now)
+	m.blocked = gapless
 	m.fills++
 	m.filling = m.fills
 	defer func() { m.filling = 0 }()
@@ -104,7 +111,7 @@ func (m *Mesh) fill(now time.Time) {
 	for m.onAir == nil && len(waiting) < maxBlocked {
 		var best *job
 		for _, j := range m.jobs {
-			if !j.due.After(now) && (best == nil || j.before(best)) && !m.behind(waiting, j) {
+			if !j.due.After(now) && (best == nil || j.before(best)) && (j.answer || gapless.IsZero()) && !m.behind(waiting, j) {
 				best = j
 			}
 		}
@@ -147,6 +154,9 @@ func (m *Mesh) fill(now time.Time) {
 		transmit.Slots = usualSlots
 		if best.answer {
 			transmit.Slots = answerSlots
+		}
+		if m.inGap(now) {
+			transmit.Slots = gapSlots
 		}
 		m.emit(transmit)
 	}
@@ -206,7 +216,9 @@ func (m *Mesh) SendFailed(now time.Time) []Action {
 		m.onAir = nil
 		for _, j := range done.jobs {
 			j.landed()
-			if done.cancelled {
+			if done.again {
+				m.waitAgain(j)
+			} else if done.cancelled {
 				m.abandoned(j, now)
 			} else if j.failed != nil {
 				j.failed(now)
@@ -228,11 +240,16 @@ func (m *Mesh) abandoned(j *job, now time.Time) {
 func (m *Mesh) requeue(t *transmission) {
 	for _, j := range t.jobs {
 		j.landed()
-		if j.flood != nil {
-			j.flood.job = j
-		}
-		m.jobs = append(m.jobs, j)
+		m.waitAgain(j)
 	}
+}
+
+// waitAgain puts back what a radio gave back.
+func (m *Mesh) waitAgain(j *job) {
+	if j.flood != nil {
+		j.flood.job = j
+	}
+	m.jobs = append(m.jobs, j)
 }
 
 // reconsider takes the packet that waits for the channel back when what was

@@ -44,7 +44,10 @@ func encodeBeacon(h packet.Header, heard []Link) ([]byte, error) {
 	bc := packet.Beacon{Header: h}
 	for _, link := range heard {
 		n := packet.Neighbour{ID: link.ID, MarginDB: link.Margin, Delivery: packet.MaxDelivery}
-		if link.Restless {
+		switch {
+		case link.Endless:
+			n.Delivery = packet.EndlessDelivery
+		case link.Restless:
 			n.Delivery = 0
 		}
 		bc.Neighbours = append(bc.Neighbours, n)
@@ -108,7 +111,7 @@ func (p *Packet) decodeBeacon(b []byte) error {
 	}
 	p.Type = Beacon
 	for _, n := range bc.Neighbours {
-		p.Heard = append(p.Heard, Link{ID: n.ID, Margin: n.MarginDB, Restless: n.Delivery == 0})
+		p.Heard = append(p.Heard, Link{ID: n.ID, Margin: n.MarginDB, Restless: n.Delivery == 0, Endless: n.Delivery == packet.EndlessDelivery})
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func onAir() map[string]Packet {
 		"hop":  {Type: Ack, ID: direct, To: there, Tx: 7, Next: 8, TTL: 0, Attempt: 1, Hop: true},
 		"beacon": {
 			Type: Beacon, ID: packet.ID{Source: there, Epoch: 2, Sequence: 1}, From: there, To: packet.Broadcast, Tx: 7,
-			Heard: []Link{{ID: 5, Margin: 31}, {ID: 6, Margin: 0, Restless: true}},
+			Heard: []Link{{ID: 5, Margin: 31}, {ID: 6, Margin: 0, Restless: true}, {ID: 7, Margin: 9, Endless: true}},
 		},
 		"pull":   {Type: Pull, From: 7, To: packet.Broadcast, Tx: 7, Next: 8, Have: Filter{Salt: 3, Bits: []byte{1, 2, 3}}},
 		"bundle": {Type: Bundle, To: packet.Broadcast, Tx: 7, Inner: []Packet{inner, inner}},

@@ -16,6 +16,8 @@ const (
 	MaxMargin = 31
 	// MaxDelivery is a neighbour of whom everything is heard.
 	MaxDelivery = 7
+	// EndlessDelivery is a neighbour that talks without end.
+	EndlessDelivery = 1
 
 	marginShift = 3
 	runEarlier  = 8
@@ -25,7 +27,7 @@ const (
 type Neighbour struct {
 	ID       uint16 // short id
 	MarginDB uint8  // above the weakest signal that is received, 0 to MaxMargin
-	Delivery uint8  // heard share of what the neighbour sent, in sevenths; 0 where the link may not last
+	Delivery uint8  // heard share of what the neighbour sent, in sevenths; 0 where the link may not last, 1 who talks without end
 }
 
 // Run names up to nine floods of one source, by the low 16 bits of its id and
