@@ -53,7 +53,7 @@ func TestPlanPriorities(t *testing.T) {
 	}{
 		{"beacon", ClassBeacon, 18_000 * time.Millisecond},
 		{"repair", ClassRepair, 21_600 * time.Millisecond},
-		{"channel", ClassChannel, 27_000 * time.Millisecond},
+		{"channel", ClassChannel, 30_600 * time.Millisecond},
 		{"direct", ClassDirect, 32_400 * time.Millisecond},
 		{"acknowledgement", ClassAck, 36_000 * time.Millisecond},
 	} {
@@ -142,7 +142,7 @@ func TestPlanForbids(t *testing.T) {
 	}{
 		{"as long as the budget", Transmission{Airtime: 3600 * time.Millisecond}, true},
 		{"longer than the budget", Transmission{Airtime: 3601 * time.Millisecond}, false},
-		{"longer than the share of the class", Transmission{Airtime: 2701 * time.Millisecond, Class: ClassChannel}, false},
+		{"longer than the share of the class", Transmission{Airtime: 3061 * time.Millisecond, Class: ClassChannel}, false},
 		{"no class", Transmission{Class: -1}, false},
 		{"class beyond", Transmission{Class: classCount}, false},
 	}
