@@ -134,7 +134,7 @@ func (f *flood) lacks(id uint16) {
 // wanted says whether f is worth a transmission.
 func (m *Mesh) wanted(f *flood, now time.Time) bool {
 	if m.filling == 0 || f.judged != m.filling {
-		f.judged, f.verdict = m.filling, !f.done && m.tuning.relays(m.scene(f, now))
+		f.judged, f.verdict = m.filling, !f.done && (m.tuning.relays(m.scene(f, now)) || m.ashore(f, now))
 	}
 	return f.verdict
 }
@@ -327,7 +327,7 @@ func (m *Mesh) floodsDue(now time.Time) {
 		return true
 	})
 	for _, f := range due {
-		if f.job == nil && !f.onAir && f.sent < originTries && m.wanted(f, now) {
+		if f.job == nil && !f.onAir && (f.sent < originTries || m.ashore(f, now)) && m.wanted(f, now) {
 			m.relay(f, m.jitter(m.againSpread(f)), now)
 		} else {
 			m.sentFlood(f, true, now)

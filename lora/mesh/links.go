@@ -32,6 +32,7 @@ type linkTable struct {
 	busy    float64           // share of the time that the channel is taken, 0 to 1
 	fields  map[uint16]*field // by receiver
 
+	islands   islands
 	listeners map[uint16][]uint16 // by node: who hears it, in order; nil when stale
 }
 

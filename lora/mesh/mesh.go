@@ -20,7 +20,9 @@
 //     later attempt those that an earlier one took.
 //   - The acknowledgement of the receiver rides back and ends all repetitions of
 //     those who hear it. Until then the source repeats, with growing pauses.
-//   - Nodes ask a neighbour from time to time for the messages they lack.
+//   - Nodes ask a neighbour from time to time for the messages they lack. Over links
+//     that work one way nobody can ask: who is at the beginning of one repeats what
+//     nobody on the other side is known to have.
 //   - Packets for one node share a transmission, whichever neighbours they are for:
 //     where the channel is busy, acknowledgements wait some time for another packet
 //     of this node to go with. Messages are passed on at once.

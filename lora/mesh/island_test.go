@@ -1,0 +1,81 @@
+package mesh
+
+import (
+	"testing"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+// shore is a node with a neighbour, third, and a link that works one way to another
+// island, far, of which it hears another node, there. The channel is busy.
+func shore(t *testing.T) *node {
+	n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+	n.learn(third, third, here)
+	n.learn(there, there, far)
+	n.learn(far, there, there, here)
+	for _, other := range []uint32{0x55555555, 0x66666666} { // most are there
+		n.learn(other, there, there, far)
+	}
+	n.mesh.load.heard(90*time.Second, n.now)
+	return n
+}
+
+// busily passes time on a channel that stays busy.
+func (n *node) busily(d time.Duration) {
+	for end := n.now.Add(d); n.now.Before(end); {
+		n.pass(10 * time.Second)
+		n.mesh.load.heard(8*time.Second, n.now)
+	}
+}
+
+func TestNobodyCanAskFromAnotherIsland(t *testing.T) {
+	own := Packet{Type: Flood, ID: ours(1, packet.Broadcast, time.Hour).ID, From: here, To: packet.Broadcast, TTL: 9, Payload: []byte("sealed")}
+	others := theirs(1, packet.Broadcast, third)
+	others.From, others.ID.Source = third, third
+	for name, p := range map[string]Packet{"own": own, "relayed": others} {
+		for _, test := range []struct {
+			name string
+			by   uint32 // who is heard to have it, besides third
+			want int
+		}{
+			{"nobody there is heard to have it", third, shoreTries},
+			{"somebody there is", there, 1},
+		} {
+			n := shore(t)
+			if p.From == here {
+				n.enqueue(ours(1, packet.Broadcast, time.Hour))
+			}
+			p.Tx = Short(third)
+			for n.mesh.onAir == nil {
+				n.receive(p)
+				n.pass(0)
+				wake, _ := n.mesh.Wake()
+				n.now = wake
+				n.do(n.mesh.Tick(n.now))
+			}
+			n.do(n.mesh.Sent(n.now))
+			p.Tx = Short(test.by)
+			n.receive(p)
+			n.busily(30 * time.Minute)
+			if sent := n.takeSent(); len(sent) != test.want {
+				t.Errorf("%s, %s: sent %d times, want %d", name, test.name, len(sent), test.want)
+			}
+		}
+	}
+}
+
+// A neighbour that hears both joins them to one island: who lacks something can ask.
+func TestOneIsland(t *testing.T) {
+	n := shore(t)
+	n.learn(third, third, here, far)
+	n.learn(far, there, there, here, third)
+	if n.mesh.links.shore(n.now).abroad {
+		t.Error("a link to another island begins here")
+	}
+	n.learn(third, third, here)
+	n.now = n.now.Add(islandAge)
+	if !n.mesh.links.shore(n.now).abroad {
+		t.Error("no link to another island begins here")
+	}
+}
