@@ -22,8 +22,9 @@ var benchChurn = flag.Duration("churn", 30*time.Minute, "churn: how long peers c
 const (
 	warmUp       = time.Minute      // of the churn before the memory counts
 	restLimit    = 10 * time.Minute // a benchmark in the background is stopped now and then
-	restPolls    = 12               // that find the same
 	restInterval = 250 * time.Millisecond
+	restPolls    = 12  // that find the same
+	idlePolls    = 300 // likewise; once a minute an idle daemon gives back what its heap holds for later
 )
 
 // vitals are what a daemon that rests needs.
@@ -43,18 +44,18 @@ func (b *benchmark) churn(t *testing.T) {
 	ctx := beginFor(t, *benchChurn+warmUp+6*restLimit)
 	c := newCrowd(t)
 	l := c.daemon(t, ctx)
-	fresh := l.rest(t, ctx)
+	fresh := l.rest(t, ctx, idlePolls)
 	fmt.Printf("\n### churn: %s\n\n| | goroutines | heap in use MiB | RSS MiB | visits | blocks served | downloads | by magnet link |\n|---|---:|---:|---:|---:|---:|---:|---:|\n", *benchChurn)
 	show := func(when string, v vitals) {
 		fmt.Printf("| %s | %d | %.2f | %.1f | %d | %d | %d | %d |\n", when, v.goroutines, float64(v.heap)/mib, float64(v.rss)/mib,
 			c.visits.Load(), c.served.Load(), c.downloads.Load(), c.magnets.Load())
 	}
 	show("fresh", fresh)
-	before := c.stay(t, ctx, l, min(warmUp, *benchChurn/10))
+	before := c.stay(t, ctx, l, min(warmUp, *benchChurn/10), idlePolls)
 	show("before", before)
 	var after vitals
 	for part := range 5 {
-		after = c.stay(t, ctx, l, *benchChurn/5)
+		after = c.stay(t, ctx, l, *benchChurn/5, idlePolls)
 		show(fmt.Sprintf("after %s", *benchChurn/5*time.Duration(part+1)), after)
 	}
 	fmt.Printf("\nheap %+.1f %%, RSS %+.1f %%, goroutines %+d\n", 100*(float64(after.heap)/float64(before.heap)-1),
@@ -68,8 +69,8 @@ func TestChurn(t *testing.T) {
 	ctx := beginFor(t, 2*restLimit)
 	c := newCrowd(t)
 	l := c.daemon(t, ctx)
-	before := c.stay(t, ctx, l, time.Second)
-	after := c.stay(t, ctx, l, 5*time.Second)
+	before := c.stay(t, ctx, l, time.Second, restPolls)
+	after := c.stay(t, ctx, l, 5*time.Second, restPolls)
 	t.Logf("before: %s; after: %s", before, after)
 	after.compare(t, before)
 	l.process.stop(t)
@@ -101,7 +102,7 @@ func (c *crowd) daemon(t *testing.T, ctx context.Context) *lorrent {
 
 // stay lets the crowd come and go, and returns what the daemon needs when all
 // have left.
-func (c *crowd) stay(t *testing.T, ctx context.Context, l *lorrent, long time.Duration) vitals {
+func (c *crowd) stay(t *testing.T, ctx context.Context, l *lorrent, long time.Duration, polls int) vitals {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
@@ -109,12 +110,12 @@ func (c *crowd) stay(t *testing.T, ctx context.Context, l *lorrent, long time.Du
 	if t.Failed() {
 		t.FailNow()
 	}
-	return l.rest(t, context.WithoutCancel(ctx))
+	return l.rest(t, context.WithoutCancel(ctx), polls)
 }
 
 // rest waits until no torrent is at work any more and the number of goroutines
-// does not change, and measures.
-func (l *lorrent) rest(t *testing.T, ctx context.Context) (v vitals) {
+// does not change for so many polls, and measures.
+func (l *lorrent) rest(t *testing.T, ctx context.Context, polls int) (v vitals) {
 	t.Helper()
 	l.client.Close() // an open connection is a goroutine
 	ctx, cancel := context.WithTimeout(ctx, restLimit)
@@ -127,7 +128,7 @@ func (l *lorrent) rest(t *testing.T, ctx context.Context) (v vitals) {
 			same = 0
 		}
 		v.goroutines, v.dump = int(n), dump
-		return same >= restPolls, errors.Join(err, l.process.alive())
+		return same >= polls, errors.Join(err, l.process.alive())
 	})
 	for range 2 { // what pools hold goes with the second
 		heap, err := l.profile(ctx, "heap?gc=1&debug=1")
