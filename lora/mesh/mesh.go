@@ -122,7 +122,7 @@ type Mesh struct {
 	up      bool
 	onAir   *transmission
 	gap     time.Time // until then one that talks without end is silent
-	blocked time.Time // until then the budget allows nothing of what is due; zero when it does
+	blocked time.Time // until then the budget, or who talks without end, allows nothing of what is due; zero when they do
 	filled  time.Time // when that was found
 	fills   uint64    // rounds of fill so far,
 	filling uint64    // and the one in progress, in which verdicts on floods stand; 0 outside

@@ -151,15 +151,20 @@ func (m *Mesh) fill(now time.Time) {
 		if len(jobs) == 1 && best.flood != nil {
 			transmit.Copies = m.enough(best.flood)
 		}
-		transmit.Slots = usualSlots
-		if best.answer {
-			transmit.Slots = answerSlots
-		}
-		if m.inGap(now) {
-			transmit.Slots = gapSlots
-		}
+		transmit.Slots = m.slots(best, now)
 		m.emit(transmit)
 	}
+}
+
+// slots is over how many of them the board spreads its wait before a packet.
+func (m *Mesh) slots(j *job, now time.Time) int {
+	switch {
+	case m.inGap(now):
+		return gapSlots
+	case j.answer:
+		return answerSlots
+	}
+	return usualSlots
 }
 
 // leastUrgent is the priority of a packet of these: an acknowledgement opens no door
