@@ -105,22 +105,48 @@ func (s *session) join(in incoming) {
 		has:     bitfield.New(pieceCount(c)),
 		choking: true, chokesUs: true,
 	}
-	bitfieldLen := peerwire.UnknownBitfield(maxEarlyBitfield)
 	if r.early == nil {
 		r.content.Store(c)
-		bitfieldLen = (c.info.NumPieces() + 7) / 8
 	}
 	if in.dialed || in.transport == overUTP { // which calls from the port it is called at
 		r.listen = in.addr
 	}
-	window := s.firstWindow()
 	if r.web = in.web; r.web != nil {
 		r.web.remote, r.client = r, "web seed"
+	}
+	r.conn = s.converse(r, in)
+	s.swarm.peers[int32(r.id)] = r
+	s.swarm.remember(r)
+	if r.early == nil {
+		c.picker.AddPeer(r.id)
+	}
+	if ca := s.swarm.candidates[in.addr]; ca != nil {
+		ca.busy = true
+	} else if r.listen == in.addr && len(s.swarm.candidates) < maxCandidates {
+		s.swarm.candidates[in.addr] = &candidate{addr: in.addr, source: in.source, busy: true, utp: in.transport == overUTP}
+	}
+	s.hello(r)
+	s.mayKnowLayers(r)
+	s.spawn(func() func() {
+		err := r.conn.Run(s.ctx)
+		s.e.peers.done()
+		return func() { s.left(r, err) }
+	})
+}
+
+// converse is the connection to a peer that joins, not yet running.
+func (s *session) converse(r *remote, in incoming) *peer.Conn {
+	c, t := s.content, s.t
+	bitfieldLen := peerwire.UnknownBitfield(maxEarlyBitfield)
+	if r.early == nil {
+		bitfieldLen = (c.info.NumPieces() + 7) / 8
+	}
+	window := s.firstWindow()
+	if r.web != nil {
 		window = min(int(c.info.PieceSize(0)/peerwire.BlockSize)+1, webSeedQueue)
 	}
-	t := s.t
 	down, up := s.throttle.connection()
-	r.conn = peer.New(peer.Config{
+	return peer.New(peer.Config{
 		Conn:        in.conn,
 		Rest:        in.rest,
 		ID:          int32(r.id),
@@ -139,23 +165,6 @@ func (s *session) join(in incoming) {
 		Window:     window,
 
 		BlockTimeout: s.e.cfg.blockTimeout,
-	})
-	s.swarm.peers[int32(r.id)] = r
-	s.swarm.remember(r)
-	if r.early == nil {
-		c.picker.AddPeer(r.id)
-	}
-	if ca := s.swarm.candidates[in.addr]; ca != nil {
-		ca.busy = true
-	} else if r.listen == in.addr && len(s.swarm.candidates) < maxCandidates {
-		s.swarm.candidates[in.addr] = &candidate{addr: in.addr, source: in.source, busy: true, utp: in.transport == overUTP}
-	}
-	s.hello(r)
-	s.mayKnowLayers(r)
-	s.spawn(func() func() {
-		err := r.conn.Run(s.ctx)
-		s.e.peers.done()
-		return func() { s.left(r, err) }
 	})
 }
 
