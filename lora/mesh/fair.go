@@ -6,11 +6,14 @@ import (
 
 const (
 	busyShare = 0.25 // of the channel, from which on sources get their share only
-	// endlessShare of the channel over endlessMemory is what the messages of a source
-	// may take, each counted once, before it is not relayed at all: twice a text of
-	// 4 kB at once is less, and who says so much for longer breaks the law of most bands.
-	endlessShare  = 0.25
-	endlessMemory = 5 * time.Minute
+	// fairMemory is over how long the share of a source is counted.
+	fairMemory = 10 * time.Minute
+	// endlessTalk within endlessMemory is what the messages of a source may take, each
+	// counted once, before it is not relayed at all: twice a text of 4 kB at once is less,
+	// and who says so much for longer breaks the law of most bands. It is long, since who
+	// gives way to others, as it does where many talk, takes less of the channel.
+	endlessTalk   = 75 * time.Second
+	endlessMemory = 15 * time.Minute
 )
 
 // fairShare limits how much of this node's airtime one source gets when the
@@ -49,9 +52,7 @@ func loadOf(all *map[uint32]*load, source uint32, now time.Time) *load {
 
 // says notes a new message of a source.
 func (s *fairShare) says(source uint32, d time.Duration, now time.Time) {
-	l := loadOf(&s.said, source, now)
-	l.fadeOver(endlessMemory, now)
-	l.airtime += d.Seconds()
+	loadOf(&s.said, source, now).addOver(endlessMemory, d, now)
 }
 
 // endless says whether a source that is known talks without end. Strangers are many.
@@ -61,7 +62,7 @@ func (s *fairShare) endless(source uint32, now time.Time) bool {
 		return false
 	}
 	l.fadeOver(endlessMemory, now)
-	return l.airtime > endlessShare*endlessMemory.Seconds()
+	return l.airtime > endlessTalk.Seconds()
 }
 
 // allows says whether f may be relayed: its source does not talk without end, and
@@ -79,17 +80,17 @@ func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
 	source := m.account(f.key.id.Source)
 	had := m.queued(source).Seconds()
 	if a := s.accounts[source]; a != nil {
-		a.fade(now)
+		a.fadeOver(fairMemory, now)
 		had += a.airtime
 	}
 	active := 0
 	for _, other := range s.accounts {
-		other.fade(now)
+		other.fadeOver(fairMemory, now)
 		if other.airtime > m.cfg.Airtime(usualSize).Seconds()/4 {
 			active++
 		}
 	}
-	s.total.fade(now)
+	s.total.fadeOver(fairMemory, now)
 	return had <= max(2*s.total.airtime/float64(max(active, 4)), 4*m.cfg.Airtime(usualSize).Seconds())
 }
 
@@ -105,8 +106,8 @@ func (m *Mesh) queued(source uint32) (d time.Duration) {
 
 // relayed charges a source.
 func (s *fairShare) relayed(source uint32, d time.Duration, now time.Time) {
-	loadOf(&s.accounts, source, now).heard(d, now)
-	s.total.heard(d, now)
+	loadOf(&s.accounts, source, now).addOver(fairMemory, d, now)
+	s.total.addOver(fairMemory, d, now)
 }
 
 // Knows says whether anything is known of a node besides that it claims to have

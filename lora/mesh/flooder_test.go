@@ -97,11 +97,59 @@ func TestFlooderIsRelayedInPart(t *testing.T) {
 	}
 }
 
+// airtimeSF11 is about that of SF11/250.
+func airtimeSF11(c *Config) {
+	c.Airtime = func(bytes int) time.Duration { return time.Duration(bytes) * 6200 * time.Microsecond }
+}
+
+// bustle lets a neighbour take half of the channel with what is for another one, while
+// node there says something for everyone every so many seconds.
+func (n *node) bustle(d, every time.Duration) {
+	n.t.Helper()
+	for i := range uint32(d / time.Second) {
+		n.receive(Packet{
+			Type: Routed, ID: packet.ID{Source: third, Epoch: 9, Sequence: i}, From: third, To: far, Tx: Short(third), Next: Short(far),
+			Payload: make([]byte, 60),
+		})
+		if time.Duration(i)*time.Second%every == 0 {
+			p := theirs(i+1, packet.Broadcast, there)
+			p.Payload = make([]byte, 50)
+			n.receive(p)
+		}
+		n.pass(time.Second)
+	}
+}
+
+// Where others talk as well, who always has something to say has a share that does not
+// grow again within minutes.
+func TestFlooderHasNoMoreLater(t *testing.T) {
+	n := crowded(t, airtimeSF11)
+	n.learn(there, there)
+	n.bustle(10*time.Minute, 20*time.Second)
+	if of := n.relayedOf(there); of < 4 || of > 8 {
+		t.Errorf("relayed %d of 30 in ten minutes, want its share of 4 and little more", of)
+	}
+}
+
+// A flooder that gives way to others takes a seventh of the channel, and is known as one
+// after some minutes all the same.
+func TestFlooderGivesWay(t *testing.T) {
+	n := crowded(t, airtimeSF11)
+	n.learn(there, there)
+	for i := range uint32(20 * 60 / 3) {
+		p := theirs(i+1, packet.Broadcast, there)
+		p.Payload = make([]byte, 50)
+		n.receive(p)
+		n.pass(3 * time.Second)
+	}
+	if !n.mesh.fair.endless(n.mesh.account(there), n.now) {
+		t.Error("who has said something every three seconds for twenty minutes is not known to talk without end")
+	}
+}
+
 // Two texts of 4 kB to a channel, one after the other, are not talk without end.
 func TestLongTextsAreRelayed(t *testing.T) {
-	n := crowded(t, func(c *Config) {
-		c.Airtime = func(bytes int) time.Duration { return time.Duration(bytes) * 6200 * time.Microsecond } // SF11/250
-	})
+	n := crowded(t, airtimeSF11)
 	for i := range uint32(2 * 45) {
 		p := theirs(i+1, packet.Broadcast, there)
 		p.Fragment, p.Payload = true, make([]byte, 110)

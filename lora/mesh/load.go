@@ -14,8 +14,11 @@ type load struct {
 	at      time.Time
 }
 
-func (l *load) heard(d time.Duration, now time.Time) {
-	l.fade(now)
+func (l *load) heard(d time.Duration, now time.Time) { l.addOver(loadMemory, d, now) }
+
+// addOver adds an airtime to one that is averaged over a memory.
+func (l *load) addOver(memory, d time.Duration, now time.Time) {
+	l.fadeOver(memory, now)
 	l.airtime += d.Seconds()
 }
 
