@@ -26,10 +26,7 @@ func (m *Mesh) gapBegins(n *neighbour, now time.Time) {
 	if m.cfg.Random.Float64() < gapChance {
 		m.gap = now.Add(gapTurn)
 	}
-	if m.onAir != nil && !m.onAir.cancelled {
-		m.onAir.cancelled, m.onAir.again = true, true
-		m.emit(Cancel{})
-	}
+	m.takeBack()
 }
 
 // inGap says whether this is the time to speak in range of one that talks without end.

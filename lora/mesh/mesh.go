@@ -28,6 +28,8 @@
 //     of this node to go with. Messages are passed on at once.
 //   - Who hears a node that talks without end speaks between two of its packets. Who does
 //     not, and has a neighbour that does, sends twice in a row what that one lacks.
+//   - Who hears a packet for a next hop that it does not hear is silent while that one
+//     passes it on, so that the sender can hear it.
 //   - One packet at a time is on the air: acknowledgements first, then direct
 //     messages, messages for everyone, repair, beacons.
 //   - Everything is bounded: queues refuse, windows and tables forget.
@@ -122,7 +124,8 @@ type Mesh struct {
 	up      bool
 	onAir   *transmission
 	gap     time.Time // until then one that talks without end is silent
-	blocked time.Time // until then the budget, or who talks without end, allows nothing of what is due; zero when they do
+	hush    time.Time // until then a node that is not heard here passes on what was heard
+	blocked time.Time // until then the budget, or others, allow nothing of what is due; zero when they do
 	filled  time.Time // when that was found
 	fills   uint64    // rounds of fill so far,
 	filling uint64    // and the one in progress, in which verdicts on floods stand; 0 outside
@@ -205,6 +208,7 @@ func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
 		inner.Tx = p.Tx
 		m.take(inner, r)
 	}
+	m.hushFor(&p, now)
 	m.reconsider(now)
 	return m.step(now)
 }

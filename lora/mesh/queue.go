@@ -102,8 +102,8 @@ func (m *Mesh) fill(now time.Time) {
 	if m.onAir != nil {
 		return
 	}
-	gapless := m.gapless(now)
-	m.blocked = gapless
+	held := m.held(now)
+	m.blocked = held
 	m.fills++
 	m.filling = m.fills
 	defer func() { m.filling = 0 }()
@@ -111,7 +111,7 @@ func (m *Mesh) fill(now time.Time) {
 	for m.onAir == nil && len(waiting) < maxBlocked {
 		var best *job
 		for _, j := range m.jobs {
-			if !j.due.After(now) && (best == nil || j.before(best)) && (j.answer || gapless.IsZero()) && !m.behind(waiting, j) {
+			if !j.due.After(now) && (best == nil || j.before(best)) && (j.answer || held.IsZero()) && !m.behind(waiting, j) {
 				best = j
 			}
 		}
@@ -270,6 +270,14 @@ func (m *Mesh) reconsider(time.Time) {
 	}
 	m.onAir.cancelled = true
 	m.emit(Cancel{})
+}
+
+// takeBack lets the packet that waits for the channel wait here instead.
+func (m *Mesh) takeBack() {
+	if m.onAir != nil && !m.onAir.cancelled {
+		m.onAir.cancelled, m.onAir.again = true, true
+		m.emit(Cancel{})
+	}
 }
 
 // landed says that the job is no longer with the radio.

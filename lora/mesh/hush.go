@@ -1,0 +1,41 @@
+package mesh
+
+import "time"
+
+// hushTurn is how long a neighbour that passes a packet on takes to begin.
+const hushTurn = 150 * time.Millisecond
+
+// hushFor keeps this node silent while p, heard here, is passed on by a node that is not:
+// who sent p listens for that, and takes it for lost otherwise. Those who hear the next
+// hop sense it. What waits at the board would begin at random, and is taken back.
+func (m *Mesh) hushFor(p *Packet, now time.Time) {
+	items := p.Inner
+	if p.Type != Bundle {
+		items = []Packet{*p}
+	}
+	size := 0
+	for i := range items {
+		if m.passedOnUnheard(&items[i]) {
+			size += items[i].Size()
+		}
+	}
+	if n := m.links.heard[p.Tx]; size == 0 || n != nil && n.endless(now) {
+		return
+	}
+	m.hush = now.Add(hushTurn + m.cfg.Airtime(size))
+	m.takeBack()
+}
+
+// passedOnUnheard says whether a node that is not heard here passes p on at once.
+func (m *Mesh) passedOnUnheard(p *Packet) bool {
+	return p.Type == Routed && p.Next != Anybody && p.Next != m.short && p.Next != Short(p.To) && m.links.heard[p.Next] == nil
+}
+
+// held is until when packets that answer nobody wait for others; zero when they need not.
+func (m *Mesh) held(now time.Time) time.Time {
+	gap := m.gapless(now)
+	if m.hush.After(now) && m.hush.After(gap) && !m.inGap(now) {
+		return m.hush
+	}
+	return gap
+}

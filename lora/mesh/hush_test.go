@@ -1,0 +1,79 @@
+package mesh
+
+import (
+	"testing"
+	"time"
+
+	"lorrent/lora/packet"
+)
+
+// Who hears a message for a next hop that it does not hear is silent while that one
+// passes it on, and does not wait otherwise: for a next hop that it senses, for a
+// receiver, which says nothing at once, and for one that talks without end.
+func TestHush(t *testing.T) {
+	const unheard = 0x55555555
+	for _, c := range []struct {
+		name     string
+		next, to uint32
+		endless  bool
+		wait     bool
+	}{
+		{name: "a next hop that is not heard", next: unheard, to: far, wait: true},
+		{name: "a next hop that is heard", next: third, to: far},
+		{name: "the receiver", next: unheard, to: unheard},
+		{name: "said by one that talks without end", next: unheard, to: far, endless: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := newNode(t, nil)
+			n.learn(third, third, here)
+			if c.endless {
+				n.talk(120)
+			}
+			n.takeSent()
+			n.enqueue(ours(1, packet.Broadcast, time.Hour))
+			if !c.endless && n.mesh.onAir == nil {
+				t.Fatal("a message of this node does not wait for the channel")
+			}
+			p := theirs(9000, c.to, there)
+			p.Next = Short(c.next)
+			n.receive(p)
+			if c.endless {
+				if n.now.Before(n.mesh.hush) {
+					t.Error("silent for one that talks without end")
+				}
+				return
+			}
+			if taken := n.cancelled > 0; taken != c.wait {
+				t.Errorf("taken back from the board: %v, want %v", taken, c.wait)
+			}
+			if !c.wait {
+				return
+			}
+			n.do(n.mesh.SendFailed(n.now))
+			n.takeSent()
+			n.pass(perByte(p.Size()))
+			if sent := n.takeSent(); len(sent) != 0 {
+				t.Errorf("sent %+v over what the next hop says", sent)
+			}
+			n.pass(2 * hushTurn)
+			if sent := n.takeSent(); len(sent) != 1 || sent[0].From != here {
+				t.Errorf("sent %+v after that, want the own message", sent)
+			}
+		})
+	}
+}
+
+// What a silent node is asked to pass on it does not keep waiting.
+func TestHushAnswers(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	n.learn(far, third, third)
+	n.takeSent()
+	p := theirs(1, far, there)
+	p.Next = Short(0x55555555)
+	n.receive(p)
+	n.receive(theirs(2, far, there))
+	if n.mesh.onAir == nil {
+		t.Error("silent, though asked to pass a message on")
+	}
+}
