@@ -14,6 +14,12 @@ const (
 	// gives way to others, as it does where many talk, takes less of the channel.
 	endlessTalk   = 75 * time.Second
 	endlessMemory = 15 * time.Minute
+	// Where the channel is busy a source that has said more than loudTalk within
+	// loudMemory, and loudTimes as much as others on average, is not relayed either.
+	// Fragments do not count: of a long text there are many.
+	loudTalk   = 6 * time.Second
+	loudMemory = 5 * time.Minute
+	loudTimes  = 8
 )
 
 // fairShare limits how much of this node's airtime one source gets when the
@@ -22,7 +28,8 @@ const (
 type fairShare struct {
 	accounts map[uint32]*load
 	total    load
-	said     map[uint32]*load // new messages of each source, whether relayed or not
+	said     map[uint32]*load // new messages of each source, whether relayed or not,
+	whole    map[uint32]*load // and those in one packet
 }
 
 const strangers uint32 = 0
@@ -50,9 +57,12 @@ func loadOf(all *map[uint32]*load, source uint32, now time.Time) *load {
 	return l
 }
 
-// says notes a new message of a source.
-func (s *fairShare) says(source uint32, d time.Duration, now time.Time) {
+// says notes a new message of a source, or a fragment of one.
+func (s *fairShare) says(source uint32, fragment bool, d time.Duration, now time.Time) {
 	loadOf(&s.said, source, now).addOver(endlessMemory, d, now)
+	if !fragment {
+		loadOf(&s.whole, source, now).addOver(loudMemory, d, now)
+	}
 }
 
 // endless says whether a source that is known talks without end. Strangers are many.
@@ -65,14 +75,42 @@ func (s *fairShare) endless(source uint32, now time.Time) bool {
 	return l.airtime > endlessTalk.Seconds()
 }
 
-// allows says whether f may be relayed: its source does not talk without end, and
-// while the channel is busy what it has had, and what of it waits for the air, is
-// within its share.
+// loud says whether a source that is known says much more than others do.
+func (s *fairShare) loud(source uint32, now time.Time) bool {
+	l := s.whole[source]
+	if l == nil || source == strangers {
+		return false
+	}
+	l.fadeOver(loudMemory, now)
+	if l.airtime <= loudTalk.Seconds() {
+		return false
+	}
+	sum, others := 0.0, 0
+	for other, l := range s.whole {
+		if l.fadeOver(loudMemory, now); other != source && l.airtime > 0.1 {
+			sum += l.airtime
+			others++
+		}
+	}
+	return l.airtime*float64(max(others, 1)) > loudTimes*sum
+}
+
+// mutes says whether a source is not relayed, nor what of it waits for the air.
+func (s *fairShare) mutes(m *Mesh, f *flood, now time.Time) bool {
+	if f.own || f.key.kind != Flood && f.key.kind != Card {
+		return false
+	}
+	return s.endless(f.account, now) || m.load.share(now) >= busyShare && s.loud(f.account, now)
+}
+
+// allows says whether f may be relayed: its source is not muted, and while the
+// channel is busy what it has had, and what of it waits for the air, is within its
+// share.
 func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
 	switch {
 	case f.key.kind != Flood && f.key.kind != Card:
 		return true
-	case s.endless(f.account, now):
+	case s.mutes(m, f, now):
 		return false
 	case m.load.share(now) < busyShare:
 		return true

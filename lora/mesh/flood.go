@@ -101,7 +101,7 @@ func (m *Mesh) copy(p Packet, r reception) (f *flood, fresh bool) {
 		f.holds(Short(p.From))
 		m.remember(f)
 		if key.kind == Flood && !f.own && !p.Repair {
-			m.fair.says(f.account, m.cfg.Airtime(p.Size()), r.now)
+			m.fair.says(f.account, p.Fragment, m.cfg.Airtime(p.Size()), r.now)
 		}
 	}
 	f.ttl = max(f.ttl, p.TTL)
@@ -246,7 +246,7 @@ func (m *Mesh) relay(f *flood, delay time.Duration, now time.Time) {
 		j.priority = PriorityAck
 	}
 	j.prepare = func(now time.Time) (Packet, bool) {
-		if !m.wanted(f, now) {
+		if !m.wanted(f, now) || m.fair.mutes(m, f, now) {
 			return Packet{}, false
 		}
 		return m.relayed(f), true

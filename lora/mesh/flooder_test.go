@@ -147,6 +147,31 @@ func TestFlooderGivesWay(t *testing.T) {
 	}
 }
 
+// Where the channel is busy, who says much more than others do is known within minutes,
+// and what of it waits for the air does not go out any more.
+func TestLoudIsMuted(t *testing.T) {
+	held := true
+	n := crowded(t, func(c *Config) {
+		airtimeSF11(c)
+		c.Budget = func(Transmit, time.Time) time.Duration {
+			if held {
+				return time.Second
+			}
+			return 0
+		}
+	})
+	n.learn(there, there)
+	n.bustle(3*time.Minute, 5*time.Second)
+	if n.mesh.fair.endless(there, n.now) || !n.mesh.fair.loud(there, n.now) {
+		t.Error("who has said something every five seconds for three minutes is not known to be loud")
+	}
+	held = false
+	n.pass(10 * time.Second)
+	if of := n.relayedOf(there); of != 0 {
+		t.Errorf("relayed %d of those that waited, want none", of)
+	}
+}
+
 // Two texts of 4 kB to a channel, one after the other, are not talk without end.
 func TestLongTextsAreRelayed(t *testing.T) {
 	n := crowded(t, airtimeSF11)
@@ -158,6 +183,9 @@ func TestLongTextsAreRelayed(t *testing.T) {
 	}
 	if n.mesh.fair.endless(there, n.now) {
 		t.Errorf("90 fragments in %v are taken for talk without end", 90*time.Second)
+	}
+	if n.mesh.fair.loud(there, n.now) {
+		t.Error("fragments of a text are taken for as many messages")
 	}
 }
 

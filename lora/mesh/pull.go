@@ -227,8 +227,8 @@ func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time)
 	j := &job{priority: PriorityRepair, due: now.Add(delay), flood: f, answer: delay == 0}
 	needed := func() bool { return !contains(f.holders, asker) && !m.reachedSince(f, asker, now) }
 	j.needed = needed
-	j.prepare = func(time.Time) (Packet, bool) {
-		if !needed() {
+	j.prepare = func(now time.Time) (Packet, bool) {
+		if !needed() || m.fair.mutes(m, f, now) {
 			return Packet{}, false
 		}
 		p := f.packet
