@@ -147,11 +147,12 @@ func (m *Mesh) scene(f *flood, now time.Time) *scene {
 		load: m.crowd(now), own: f.own, confirmed: f.confirmed, tries: originTries, copies: f.copies, sent: f.sent,
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
+	calm := s.load <= sureCalm
 	for _, v := range m.links.audience() {
 		list := m.links.lists[v]
-		l := listener{degree: list.degree(), has: contains(f.holders, v)}
+		l := listener{degree: list.degree(), has: contains(f.holders, v) || calm && m.links.departed(v, now)}
 		if !l.has {
-			l.copies = list.hearsOf(f.spoke)
+			l.copies = list.hearsOf(f.spoke, calm)
 		}
 		s.listeners = append(s.listeners, l)
 	}

@@ -73,10 +73,11 @@ func (l *list) hearing(id uint16) (margin uint8, ok bool) {
 	return 0, false
 }
 
-// hearsOf is how many of some nodes the node of a list hears.
-func (l *list) hearsOf(ids []uint16) (count int) {
+// hearsOf is how many of some nodes the node of a list hears, or surely does: over
+// links that last.
+func (l *list) hearsOf(ids []uint16, surely bool) (count int) {
 	for _, link := range l.hears {
-		if contains(ids, link.ID) {
+		if contains(ids, link.ID) && !(surely && link.Restless) {
 			count++
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	settled     = 10 * time.Minute // after the first neighbours, others are new,
 	youth       = 20 * time.Minute // for that long
 	lull        = 20 * time.Second // after which a restless neighbour may have gone
+	sureCalm    = 0.3              // share of the channel up to which a copy over a restless link brings nothing
 )
 
 // steadiness is how a link holds.
@@ -44,4 +45,11 @@ func (t *linkTable) restless(n *neighbour, now time.Time) bool {
 func (t *linkTable) fleeting(id uint16, now time.Time) bool {
 	n := t.heard[id]
 	return n != nil && now.Sub(n.last) > lull && t.restless(n, now)
+}
+
+// departed says whether a restless neighbour has said nothing for some minutes: relays
+// for it are left to those whom it has come to.
+func (t *linkTable) departed(id uint16, now time.Time) bool {
+	n := t.heard[id]
+	return n != nil && t.silent(id, now) && t.restless(n, now)
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"lorrent/lora/packet"
 )
 
 // heardFor lets a table hear neighbours once a minute, each as strong in dB above the
@@ -211,5 +213,62 @@ func TestFleetingNeighbour(t *testing.T) {
 	}
 	if stays, moves := tries(false), tries(true); moves > silentTries+1 || stays <= moves {
 		t.Errorf("%d tries at a neighbour that stays, %d at one that moves", stays, moves)
+	}
+}
+
+// A copy over a link that may not last brings its listener nothing, while the channel is
+// calm; nor is there anything to bring to a restless neighbour that is not heard any more.
+func TestCopiesOverRestlessLinks(t *testing.T) {
+	p := theirs(1, packet.Broadcast, there)
+	tests := []struct {
+		name     string
+		restless bool
+		load     time.Duration // heard just before
+		want     int
+	}{
+		{"links that last", false, 0, 0},
+		{"restless links", true, 0, 1},
+		{"restless links, but no room", true, time.Minute, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+			n.learn(third, third, here, there)
+			n.learn(far, far, here, there)
+			for _, list := range n.mesh.links.lists {
+				for i := range list.hears {
+					list.hears[i].Restless = test.restless
+				}
+			}
+			n.mesh.load.heard(test.load, n.now)
+			n.receive(p)
+			n.pass(20 * time.Second)
+			if sent := n.takeSent(); len(sent) != test.want {
+				t.Errorf("relayed %+v, want %d", sent, test.want)
+			}
+		})
+	}
+}
+
+func TestNothingForWhoHasLeft(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		drift float64
+		want  int
+	}{{"stands still", 0, 1}, {"moves", mostDrift + 1, 0}} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, func(c *Config) { c.Tuning.NoRepair = true })
+			n.learn(there, there, here)
+			n.learn(third, third, here)
+			n.mesh.links.heard[Short(third)].steady.drift = test.drift
+			n.pass(quiet + time.Second)
+			n.takeSent()
+			n.receive(theirs(1, packet.Broadcast, there))
+			n.pass(20 * time.Second)
+			sent := slices.DeleteFunc(n.takeSent(), func(p Packet) bool { return p.Type != Flood })
+			if len(sent) != test.want {
+				t.Errorf("relayed %+v, want %d", sent, test.want)
+			}
+		})
 	}
 }
