@@ -6,8 +6,6 @@ import (
 
 const (
 	busyShare = 0.25 // of the channel, from which on sources get their share only
-	// fairMemory is over how long the share of a source is counted.
-	fairMemory = 10 * time.Minute
 	// endlessTalk within endlessMemory is what the messages of a source may take, each
 	// counted once, before it is not relayed at all: twice a text of 4 kB at once is less,
 	// and who says so much for longer breaks the law of most bands. It is long, since who
@@ -118,17 +116,17 @@ func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
 	source := m.account(f.key.id.Source)
 	had := m.queued(source).Seconds()
 	if a := s.accounts[source]; a != nil {
-		a.fadeOver(fairMemory, now)
+		a.fade(now)
 		had += a.airtime
 	}
 	active := 0
 	for _, other := range s.accounts {
-		other.fadeOver(fairMemory, now)
+		other.fade(now)
 		if other.airtime > m.cfg.Airtime(usualSize).Seconds()/4 {
 			active++
 		}
 	}
-	s.total.fadeOver(fairMemory, now)
+	s.total.fade(now)
 	return had <= max(2*s.total.airtime/float64(max(active, 4)), 4*m.cfg.Airtime(usualSize).Seconds())
 }
 
@@ -144,8 +142,8 @@ func (m *Mesh) queued(source uint32) (d time.Duration) {
 
 // relayed charges a source.
 func (s *fairShare) relayed(source uint32, d time.Duration, now time.Time) {
-	loadOf(&s.accounts, source, now).addOver(fairMemory, d, now)
-	s.total.addOver(fairMemory, d, now)
+	loadOf(&s.accounts, source, now).heard(d, now)
+	s.total.heard(d, now)
 }
 
 // Knows says whether anything is known of a node besides that it claims to have

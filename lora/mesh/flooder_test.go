@@ -120,17 +120,6 @@ func (n *node) bustle(d, every time.Duration) {
 	}
 }
 
-// Where others talk as well, who always has something to say has a share that does not
-// grow again within minutes.
-func TestFlooderHasNoMoreLater(t *testing.T) {
-	n := crowded(t, airtimeSF11)
-	n.learn(there, there)
-	n.bustle(10*time.Minute, 20*time.Second)
-	if of := n.relayedOf(there); of < 4 || of > 8 {
-		t.Errorf("relayed %d of 30 in ten minutes, want its share of 4 and little more", of)
-	}
-}
-
 // A flooder that gives way to others takes a seventh of the channel, and is known as one
 // after some minutes all the same.
 func TestFlooderGivesWay(t *testing.T) {
