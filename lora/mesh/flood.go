@@ -147,7 +147,7 @@ func (m *Mesh) scene(f *flood, now time.Time) *scene {
 		load: m.crowd(now), own: f.own, confirmed: f.confirmed, tries: originTries, copies: f.copies, sent: f.sent,
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
-	calm := s.load <= sureCalm
+	calm := f.key.kind == Flood && s.load <= sureCalm // beacons, and floods for one node, are too many
 	for _, v := range m.links.audience() {
 		list := m.links.lists[v]
 		l := listener{degree: list.degree(), has: contains(f.holders, v) || calm && m.links.departed(v, now)}
