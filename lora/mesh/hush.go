@@ -2,8 +2,13 @@ package mesh
 
 import "time"
 
-// hushTurn is how long a neighbour that passes a packet on takes to begin.
-const hushTurn = 150 * time.Millisecond
+const (
+	// hushTurn is how long a neighbour that passes a packet on takes to begin.
+	hushTurn = 150 * time.Millisecond
+	// hushMost is the share of the channel, taken by all together, beyond which silence
+	// holds up more than it spares.
+	hushMost = 0.5
+)
 
 // hushFor keeps this node silent while p, heard here, is passed on by a node that is not:
 // who sent p listens for that, and takes it for lost otherwise. Those who hear the next
@@ -19,7 +24,7 @@ func (m *Mesh) hushFor(p *Packet, now time.Time) {
 			size += items[i].Size()
 		}
 	}
-	if n := m.links.heard[p.Tx]; size == 0 || n != nil && n.endless(now) {
+	if n := m.links.heard[p.Tx]; size == 0 || m.crowd(now) > hushMost || n != nil && n.endless(now) {
 		return
 	}
 	m.hush = now.Add(hushTurn + m.cfg.Airtime(size))

@@ -63,6 +63,20 @@ func TestHush(t *testing.T) {
 	}
 }
 
+// Where everybody talks nobody is silent for others.
+func TestHushOnAFullChannel(t *testing.T) {
+	n := newNode(t, nil)
+	n.takeSent()
+	n.enqueue(ours(1, packet.Broadcast, time.Hour))
+	n.mesh.load.heard(80*time.Second, n.now)
+	p := theirs(9000, far, there)
+	p.Next = Short(0x55555555)
+	n.receive(p)
+	if n.cancelled > 0 {
+		t.Error("taken back from the board on a full channel")
+	}
+}
+
 // What a silent node is asked to pass on it does not keep waiting.
 func TestHushAnswers(t *testing.T) {
 	n := newNode(t, nil)
