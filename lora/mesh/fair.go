@@ -93,9 +93,12 @@ func (s *fairShare) loud(source uint32, now time.Time) bool {
 	return l.airtime*float64(max(others, 1)) > loudTimes*sum
 }
 
+// charged says whether a source has f relayed at its expense: what it says to everyone.
+func (f *flood) charged() bool { return f.key.kind == Flood || f.key.kind == Card }
+
 // mutes says whether a source is not relayed, nor what of it waits for the air.
 func (s *fairShare) mutes(m *Mesh, f *flood, now time.Time) bool {
-	if f.own || f.key.kind != Flood && f.key.kind != Card {
+	if f.own || !f.charged() {
 		return false
 	}
 	return s.endless(f.account, now) || m.load.share(now) >= busyShare && s.loud(f.account, now)
@@ -106,7 +109,7 @@ func (s *fairShare) mutes(m *Mesh, f *flood, now time.Time) bool {
 // share.
 func (s *fairShare) allows(m *Mesh, f *flood, now time.Time) bool {
 	switch {
-	case f.key.kind != Flood && f.key.kind != Card:
+	case !f.charged():
 		return true
 	case s.mutes(m, f, now):
 		return false

@@ -20,7 +20,7 @@ type scene struct {
 // listener is a node known to hear this one.
 type listener struct {
 	degree int  // how many nodes it hears
-	has    bool // it has sent the message, or said that it has it
+	has    bool // it has sent the message, or said that it has it, or has left
 	copies int  // nodes it hears that have sent the message
 }
 
