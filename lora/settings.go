@@ -8,6 +8,7 @@ import (
 
 	"lorrent/lora/airtime"
 	"lorrent/lora/modem"
+	"lorrent/lora/packet"
 )
 
 // RadioSettings are those of all nodes of a network in a region. The channel is
@@ -65,7 +66,7 @@ func defaultSettings(law airtime.Region) (modem.Radio, error) {
 func settingsAt(law airtime.Region, frequencyHz, bandwidthHz uint32, spreadingFactor int) (modem.Radio, error) {
 	r := modem.Radio{
 		FrequencyHz: frequencyHz, BandwidthHz: bandwidthHz, SpreadingFactor: spreadingFactor, CodingRate: 5,
-		PreambleSymbols: 16, SyncWord: 0x12, TxPowerDBm: 14,
+		PreambleSymbols: packet.Preamble(spreadingFactor), SyncWord: 0x12, TxPowerDBm: 14,
 	}
 	for {
 		_, err := law.Check(settingsOf(r))

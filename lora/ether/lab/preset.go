@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lorrent/lora/airtime"
+	"lorrent/lora/packet"
 )
 
 // Preset is a setting of all radios of a network.
@@ -26,6 +27,15 @@ func ParsePreset(name string) (Preset, error) {
 		return Preset{}, fmt.Errorf("preset %q: want SF11/250 or SF9/250", name)
 	}
 	return p, nil
+}
+
+// of is the preset with the preamble of those who run a policy: the baseline's is that
+// of its publication.
+func (p Preset) of(policy string) Preset {
+	if policy != "fw28" {
+		p.Params.PreambleSymbols = packet.Preamble(p.Params.SpreadingFactor)
+	}
+	return p
 }
 
 // slot is what a carrier sense needs to see a transmission: two and a half

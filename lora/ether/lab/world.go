@@ -144,6 +144,7 @@ func Run(cfg Config) (Row, error) {
 
 // newWorld is a network at the beginning of a run, all of it planned.
 func newWorld(cfg Config) *world {
+	cfg.Preset = cfg.Preset.of(cfg.Policy)
 	w := &world{
 		Config: cfg, preset: cfg.Preset, random: cfg.draws(drawsNodes),
 		relayed: make(map[int]bool), byID: make(map[packet.ID]*message), flooder: -1,
