@@ -20,6 +20,7 @@ type forward struct {
 	key    floodKey
 	packet Packet
 	prev   uint16    // who sent it here; nobody when it is this node's own
+	leapt  bool      // it was sent to another node: see leap
 	source *outgoing // own messages only
 
 	tried    []uint16 // neighbours that did not pass it on, and whom it must not go to
@@ -64,7 +65,7 @@ func (m *Mesh) choose(f *forward, now time.Time) {
 	case f.packet.Type == Ack && ride > 0:
 		m.sendOn(f, ride/2+m.jitter(ride), now)
 	case f.prev != nobody && f.ways == 1:
-		m.sendOn(f, 0, now)
+		m.sendOn(f, f.turn(), now)
 	default:
 		m.sendOn(f, m.jitter(m.cfg.Airtime(ackSize)), now)
 	}
@@ -91,7 +92,10 @@ func (m *Mesh) met(f *forward) past {
 // sendOn queues f for its next neighbour.
 func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
 	j := &job{priority: PriorityDirect, due: now.Add(delay), direct: true, message: f.source}
-	j.answer = delay == 0 && f.prev != nobody && f.tries == 0 // all who hear prev were silent for it
+	if f.prev != nobody && f.ways == 1 && f.tries == 0 && delay <= leapTurn { // all who hear prev were silent for it
+		j.answer, j.first = true, true
+		m.keepFree(j.due)
+	}
 	if f.packet.Type == Ack {
 		j.priority = PriorityAck
 	}
@@ -189,11 +193,8 @@ func (m *Mesh) stuck(f *forward, now time.Time) {
 // progress ends a hop: someone else has passed the packet on.
 func (m *Mesh) progress(key floodKey, by uint16, ttl uint8, now time.Time) {
 	f := m.forwards.all[key]
-	if f == nil || f.done || f.tries == 0 {
+	if f == nil || f.done || !f.passedOnBy(by, ttl) {
 		return
-	}
-	if by != f.next && ttl >= f.packet.TTL {
-		return // one that was before this node
 	}
 	if by == f.next {
 		m.links.result(by, true)
@@ -203,6 +204,15 @@ func (m *Mesh) progress(key floodKey, by uint16, ttl uint8, now time.Time) {
 		m.underWay(f, now)
 		m.shareOver(f, now)
 	}
+}
+
+// passedOnBy says whether a copy that another node sent is behind this one. Before this
+// node has sent its own, that is one by who leapt, or by another next hop of prev.
+func (f *forward) passedOnBy(by uint16, ttl uint8) bool {
+	if f.tries == 0 {
+		return f.prev != nobody && by != f.prev && f.packet.Type == Routed && ttl <= f.packet.TTL
+	}
+	return by == f.next || ttl < f.packet.TTL
 }
 
 // finish ends what this node does for f.
@@ -264,6 +274,7 @@ func (m *Mesh) receiveRouted(p Packet, r reception) {
 		m.passOn(p, r)
 	default:
 		m.progress(floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}, p.Tx, p.TTL, r.now)
+		m.leap(p, r)
 	}
 }
 
@@ -307,7 +318,7 @@ func (m *Mesh) passOn(p Packet, r reception) {
 		return
 	}
 	switch {
-	case p.Tx == f.prev && (f.tries > 0 || f.done):
+	case p.Tx == f.prev && (f.tries > 0 || f.done), p.Tx != f.prev && p.TTL >= f.packet.TTL:
 		m.confirmHop(p, m.ride(r.now)/2, r.now)
 	case p.Tx != f.prev && f.source == nil && f.job == nil && p.TTL > 0:
 		m.returned(f, p, r.now)

@@ -31,6 +31,14 @@ func (m *Mesh) hushFor(p *Packet, now time.Time) {
 	m.takeBack()
 }
 
+// keepFree keeps the board free for an answer that is due soon.
+func (m *Mesh) keepFree(until time.Time) {
+	if m.hush.Before(until) {
+		m.hush = until
+	}
+	m.takeBack()
+}
+
 // passedOnUnheard says whether a node that is not heard here passes p on at once.
 func (m *Mesh) passedOnUnheard(p *Packet) bool {
 	return p.Type == Routed && p.Next != Anybody && p.Next != m.short && p.Next != Short(p.To) && m.links.heard[p.Next] == nil

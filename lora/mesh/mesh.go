@@ -30,6 +30,8 @@
 //     not, and has a neighbour that does, sends twice in a row what that one lacks.
 //   - Who hears a packet for a next hop that it does not hear is silent while that one
 //     passes it on, so that the sender can hear it.
+//   - Who hears a message for the next hop, which would send it here, passes it on before
+//     that one does, if both of the others hear that.
 //   - One packet at a time is on the air: acknowledgements first, then direct
 //     messages, messages for everyone, repair, beacons.
 //   - Everything is bounded: queues refuse, windows and tables forget.
@@ -124,7 +126,7 @@ type Mesh struct {
 	up      bool
 	onAir   *transmission
 	gap     time.Time // until then one that talks without end is silent
-	hush    time.Time // until then a node that is not heard here passes on what was heard
+	hush    time.Time // until then only answers go, or another node, which is not heard here, passes something on
 	blocked time.Time // until then the budget, or others, allow nothing of what is due; zero when they do
 	filled  time.Time // when that was found
 	fills   uint64    // rounds of fill so far,

@@ -1,0 +1,50 @@
+package mesh
+
+import "time"
+
+// leapTurn is how long a next hop leaves the channel to the one behind it: what hosts and
+// boards need to answer, and to hear that somebody does.
+const leapTurn = 80 * time.Millisecond
+
+// leap passes on what was sent to another node, when that one would send it here: a weak
+// link has carried the packet farther than was to be expected. Both who sent it and who
+// was to pass it on must hear this node, so that neither does so again.
+func (m *Mesh) leap(p Packet, r reception) {
+	t := &m.links
+	if p.TTL == 0 || !t.hears(p.Tx, m.short) || !t.hears(p.Next, m.short) || m.forwardOf(Routed, p.ID, p.Attempt, r.now) != nil {
+		return
+	}
+	t.busy = m.load.share(r.now)
+	if t.nextOf(p.Next, p.Tx, Short(p.To), r.now) != m.short {
+		return
+	}
+	p.TTL--
+	f := &forward{key: m.keyOf(&p), packet: p, prev: p.Tx, leapt: true, tried: []uint16{p.Tx}, last: r.now}
+	m.forwards.add(f)
+	m.choose(f, r.now)
+}
+
+// turn is how long f waits for one who leaps.
+func (f *forward) turn() time.Duration {
+	if f.leapt || f.packet.Type != Routed {
+		return 0
+	}
+	return leapTurn
+}
+
+// nextOf is to whom a node sends on what it has from another one, as far as is known here;
+// nobody when that is not.
+func (t *linkTable) nextOf(node, prev, to uint16, now time.Time) uint16 {
+	far := t.distances(to, now)
+	next, best := nobody, 0.0
+	for _, e := range t.out[node] {
+		d, known := far[e.to]
+		if !known || d.cost >= far[node].cost || e.to == prev {
+			continue
+		}
+		if cost := e.cost + d.cost; next == nobody || cost < best || cost == best && e.to < next {
+			next, best = e.to, cost
+		}
+	}
+	return next
+}
