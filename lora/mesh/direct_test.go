@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -207,6 +208,31 @@ func TestOneAtATimePerReceiver(t *testing.T) {
 	n.pass(time.Second)
 	if sent := n.takeSent(); len(sent) != 1 || sent[0].ID.Sequence != 2 {
 		t.Errorf("after the acknowledgement: %+v, want message 2", sent)
+	}
+}
+
+// Where nobody knows a way, and the channel is busy, a message is not flooded again and
+// again: that takes a transmission of every third node.
+func TestFloodsOnABusyChannel(t *testing.T) {
+	second := func(busy bool) time.Duration {
+		n := newNode(t, nil)
+		n.learn(there, there, here)
+		n.takeSent()
+		if busy {
+			n.mesh.load.heard(time.Minute, n.now)
+		}
+		n.enqueue(ours(1, far, 10*time.Hour))
+		for n.now.Sub(epoch) < 5*time.Hour {
+			n.pass(10 * time.Second)
+			if slices.ContainsFunc(n.takeSent(), func(p Packet) bool { return p.Type == Routed && p.Attempt == 1 }) {
+				break
+			}
+		}
+		return n.now.Sub(epoch)
+	}
+	calm, busy := second(false), second(true)
+	if calm > 3*time.Minute || busy < 6*time.Minute {
+		t.Errorf("flooded again after %v, and %v on a busy channel", calm, busy)
 	}
 }
 

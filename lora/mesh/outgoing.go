@@ -196,20 +196,19 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 
 // patience is how long an acknowledgement may take to come, doubled with every
 // attempt but the first ones. Relays repeat what goes along a way, and nobody what
-// is flooded. Where the channel is busy they go on for long, and another attempt would
-// take it from the first.
+// is flooded. Where the channel is busy they go on for long, and another attempt, most of
+// all another flood, would take it from the first.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
 	crawl := 1 + ackBusy*max(m.load.share(now)-ackCalm, 0)
 	d := m.packets(ackPackets*crawl, ackLeast) + m.roundTrip(hops, now)
 	if o.flooded {
-		d = m.floodTrip(hops, now)
+		d = time.Duration(crawl * float64(m.floodTrip(hops, now)))
 	}
-	for range o.tries - 1 {
-		if d *= 2; d >= maxBackoff {
-			d = maxBackoff
-			break
-		}
+	most := max(d, maxBackoff)
+	for i := 1; i < o.tries && d < most; i++ {
+		d *= 2
 	}
+	d = min(d, most)
 	return d + m.jitter(d/2)
 }
 

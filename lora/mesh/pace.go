@@ -16,7 +16,7 @@ const (
 	turnLeast    = time.Second / 2  // at least
 	ackPackets   = 332              // for an acknowledgement, besides what the hops take
 	ackLeast     = 10 * time.Second // at least,
-	ackBusy      = 6                // and how many times as long more when the channel is always busy,
+	ackBusy      = 12               // and how many times as long more when the channel is always busy,
 	ackCalm      = 0.15             // but for the share of it up to which it is not
 	maxBackoff   = 15 * time.Minute
 )

@@ -39,7 +39,7 @@ const (
 const (
 	linkCost    = 1.0
 	weakCost    = 0.4 // with no margin left: other packets drown it,
-	weakLoad    = 4.0 // the more when the channel is always busy
+	weakLoad    = 6.0 // the more when the channel is always busy
 	blindCost   = 2.0 // the sender does not hear the receiver pass it on
 	guessedCost = 2.0 // known only from the other direction
 	restCost    = 5.0 // where one of the two moves, as far as can be told
