@@ -126,7 +126,7 @@ type Mesh struct {
 	up      bool
 	onAir   *transmission
 	gap     time.Time // until then one that talks without end is silent
-	hush    time.Time // until then only answers go, or another node, which is not heard here, passes something on
+	hush    time.Time // until then only answers go: one is due, or a node that is not heard here gives one
 	blocked time.Time // until then the budget, or others, allow nothing of what is due; zero when they do
 	filled  time.Time // when that was found
 	fills   uint64    // rounds of fill so far,
