@@ -29,8 +29,8 @@ func TestRadioSettings(t *testing.T) {
 	if got, err := RadioSettings("us915", "915/500/7"); err != nil || got != want {
 		t.Errorf("US915: %+v, %v", got, err)
 	}
-	if got, err := RadioSettings("KR920", "921.5/125/10"); err != nil || got.TxPowerDBm != 10 {
-		t.Errorf("KR920: %+v, %v; want what the law allows", got, err)
+	if got, err := RadioSettings("KR920", "921.5/125/10"); err != nil || got.TxPowerDBm != 10 || got.PreambleSymbols != 8 {
+		t.Errorf("KR920: %+v, %v; want what the law allows, and eight symbols of preamble", got, err)
 	}
 	for _, channel := range []string{"915", "915/500", "915/500/7/1", "a/b/c", "NaN/500/7", "915/NaN/7", "915/500/NaN", "915/500/7.5", "915/500/13", "1e9/500/7", "915/1000/7"} {
 		if r, err := RadioSettings("US915", channel); err == nil || errors.Is(err, airtime.ErrForbidden) {

@@ -20,6 +20,10 @@ constexpr float kTcxoVolts = 1.8f;  // of the oscillator that DIO3 feeds
 SX1276 chip(&wiring);
 #endif
 
+// Boards with other firmware send up to 32 symbols, and a receiver is to expect the longest
+// preamble (SX1276 datasheet, Preamble).
+constexpr size_t kLongestPreamble = 32;
+
 volatile bool fired = false;
 
 IRAM_ATTR void onInterrupt() { fired = true; }
@@ -27,6 +31,9 @@ IRAM_ATTR void onInterrupt() { fired = true; }
 int16_t tenths(float x) { return static_cast<int16_t>(x * 10); }
 
 bool ok(int16_t state) { return state == RADIOLIB_ERR_NONE; }
+
+// preamble sets how many symbols are sent, or expected; the chip takes it in standby.
+bool preamble(size_t symbols) { return ok(chip.standby()) && ok(chip.setPreambleLength(symbols)); }
 
 }  // namespace
 
@@ -56,9 +63,9 @@ bool Chip::receive() {
 #if defined(LORRENT_SX1262)
   // The preamble flag does not interrupt, it is for receiving().
   constexpr RadioLibIrqFlags_t flags = RADIOLIB_IRQ_RX_DEFAULT_FLAGS | (1UL << RADIOLIB_IRQ_PREAMBLE_DETECTED);
-  const bool up = ok(chip.startReceive(RADIOLIB_SX126X_RX_TIMEOUT_INF, flags, RADIOLIB_IRQ_RX_DEFAULT_MASK, 0));
+  const bool up = preamble(kLongestPreamble) && ok(chip.startReceive(RADIOLIB_SX126X_RX_TIMEOUT_INF, flags, RADIOLIB_IRQ_RX_DEFAULT_MASK, 0));
 #else
-  const bool up = ok(chip.startReceive());
+  const bool up = preamble(kLongestPreamble) && ok(chip.startReceive());
 #endif
   doing_ = up ? Doing::receiving : Doing::nothing;
   return up;
@@ -66,7 +73,7 @@ bool Chip::receive() {
 
 bool Chip::send(const uint8_t* packet, size_t n) {
   fired = false;
-  if (!ok(chip.startTransmit(packet, n))) {
+  if (!preamble(radio_.preambleSymbols) || !ok(chip.startTransmit(packet, n))) {
     receive();
     return false;
   }
@@ -113,8 +120,8 @@ bool Chip::receiving() {
 
 bool Chip::stale(bool header, Millis now) {
   const Millis symbol = radio_.slot() / 4 + 1;
-  const Millis preamble = symbol * (radio_.preambleSymbols + 16u);  // and sync word, header
-  const Millis longest = header ? radio_.airtimeMicros(lorrent::kMaxPacket) / 1000 + preamble : preamble;
+  const Millis beginning = symbol * (kLongestPreamble + 16u);  // and sync word, header
+  const Millis longest = header ? radio_.airtimeMicros(lorrent::kMaxPacket) / 1000 + beginning : beginning;
   return lorrent::since(now, signalSince_) > static_cast<int32_t>(longest);
 }
 

@@ -24,6 +24,8 @@ class Module {
 class PhysicalLayer {
  public:
   virtual ~PhysicalLayer() = default;
+  virtual int16_t standby();
+  virtual int16_t setPreambleLength(size_t len);
   virtual int16_t startReceive();
   virtual int16_t startReceive(uint32_t timeout, RadioLibIrqFlags_t flags, RadioLibIrqFlags_t mask, size_t len);
   virtual int16_t startTransmit(const uint8_t* data, size_t len, uint8_t addr = 0);
