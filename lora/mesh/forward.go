@@ -31,6 +31,7 @@ type forward struct {
 	job      *job
 	deadline time.Time // when next should have passed it on
 	done     bool
+	failed   bool      // no neighbour took it
 	last     time.Time // it began, or was sent
 }
 
@@ -171,7 +172,7 @@ func (m *Mesh) forwardsDue(now time.Time) {
 // then its source tries again. An acknowledgement is only flooded by its author:
 // its relays are asked again when it is missed.
 func (m *Mesh) stuck(f *forward, now time.Time) {
-	f.done = true
+	f.done, f.failed = true, true
 	p := f.packet
 	calm := m.load.share(now) < busyShare
 	m.shareStuck(f, now)
@@ -301,7 +302,8 @@ func (m *Mesh) arrived(p Packet, r reception) {
 }
 
 // passOn forwards a message, once for each attempt. Who asks again did not hear
-// it passed on, and is told.
+// it passed on, and is told, as is one from before this node that does not know that it
+// is here.
 func (m *Mesh) passOn(p Packet, r reception) {
 	if ack, ok := m.forwards.acks[p.ID]; ok {
 		ack.Attempt = p.Attempt
@@ -318,7 +320,7 @@ func (m *Mesh) passOn(p Packet, r reception) {
 		return
 	}
 	switch {
-	case p.Tx == f.prev && (f.tries > 0 || f.done), p.Tx != f.prev && p.TTL >= f.packet.TTL:
+	case p.Tx == f.prev && (f.tries > 0 || f.done), p.Tx != f.prev && p.TTL >= f.packet.TTL && !f.failed:
 		m.confirmHop(p, m.ride(r.now)/2, r.now)
 	case p.Tx != f.prev && f.source == nil && f.job == nil && p.TTL > 0:
 		m.returned(f, p, r.now)
@@ -363,6 +365,6 @@ func (m *Mesh) returned(f *forward, p Packet, now time.Time) {
 	m.forwards.leave(f)
 	f.tried = append(f.tried, f.next, p.Tx)
 	f.packet.TTL = min(f.packet.TTL, p.TTL-1)
-	f.done, f.ways, f.tries = false, 0, 0
+	f.done, f.failed, f.ways, f.tries = false, false, 0, 0
 	m.choose(f, now)
 }

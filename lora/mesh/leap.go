@@ -14,12 +14,11 @@ func (m *Mesh) leap(p Packet, r reception) {
 	if p.TTL == 0 || !t.hears(p.Tx, m.short) || !t.hears(p.Next, m.short) || m.forwardOf(Routed, p.ID, p.Attempt, r.now) != nil {
 		return
 	}
-	t.busy = m.load.share(r.now)
-	if t.nextOf(p.Next, p.Tx, Short(p.To), r.now) != m.short {
-		return
-	}
 	p.TTL--
 	f := &forward{key: m.keyOf(&p), packet: p, prev: p.Tx, leapt: true, tried: []uint16{p.Tx}, last: r.now}
+	if _, known := m.way(Short(p.To), m.met(f), r.now); !known || t.nextOf(p.Next, p.Tx, Short(p.To), r.now) != m.short {
+		return
+	}
 	m.forwards.add(f)
 	m.choose(f, r.now)
 }
@@ -36,15 +35,6 @@ func (f *forward) turn() time.Duration {
 // nobody when that is not.
 func (t *linkTable) nextOf(node, prev, to uint16, now time.Time) uint16 {
 	far := t.distances(to, now)
-	next, best := nobody, 0.0
-	for _, e := range t.out[node] {
-		d, known := far[e.to]
-		if !known || d.cost >= far[node].cost || e.to == prev {
-			continue
-		}
-		if cost := e.cost + d.cost; next == nobody || cost < best || cost == best && e.to < next {
-			next, best = e.to, cost
-		}
-	}
-	return next
+	next, _ := t.cheapest(node, far, far[node].cost, func(to uint16) (float64, bool) { return 0, to != prev })
+	return next.first
 }

@@ -124,3 +124,30 @@ func TestLateAfterLeap(t *testing.T) {
 		t.Errorf("sent %+v, want a hop's acknowledgement for the next hop", sent)
 	}
 }
+
+// Who gave a message up does not tell another one that brings it that it has gone on.
+func TestGivenUpIsNotConfirmed(t *testing.T) {
+	const other uint32 = 0x55555555
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	n.learn(far, third, third)
+	p := theirs(1, far, there)
+	n.receive(p)
+	n.mesh.load.heard(time.Minute, n.now) // too busy to flood it
+	for range 30 {
+		n.pass(10 * time.Second)
+		n.mesh.load.heard(5*time.Second, n.now)
+	}
+	if f := n.mesh.forwards.all[n.mesh.keyOf(&p)]; f == nil || !f.failed {
+		t.Fatal("not given up")
+	}
+	n.takeSent()
+	p.Tx = Short(other)
+	n.receive(p)
+	n.pass(2 * time.Minute)
+	for _, s := range n.takeSent() {
+		if s.Hop {
+			t.Errorf("sent %+v", s)
+		}
+	}
+}

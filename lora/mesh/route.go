@@ -68,20 +68,32 @@ func (t *linkTable) way(to uint16, met past, now time.Time) (s step, ok bool) {
 	if len(met.tried) > 1 {
 		limit += detour
 	}
+	return t.cheapest(t.me, far, limit, func(to uint16) (more float64, ok bool) {
+		if to == met.source || contains(met.tried, to) {
+			return 0, false
+		}
+		if n := t.heard[to]; n != nil {
+			more += failedCost * (1 - n.passes)
+		}
+		if contains(met.earlier, to) {
+			more += againCost
+		}
+		return more, true
+	})
+}
+
+// cheapest is the next hop of a node by how far all are from the receiver, among those
+// that are nearer than a limit and may be taken, for what they cost more.
+func (t *linkTable) cheapest(node uint16, far map[uint16]distance, limit float64, takes func(to uint16) (more float64, ok bool)) (s step, ok bool) {
 	best := 0.0
-	for _, e := range t.out[t.me] {
+	for _, e := range t.out[node] {
 		d, known := far[e.to]
-		if !known || d.cost >= limit || e.to == met.source || contains(met.tried, e.to) {
+		if !known || d.cost >= limit {
 			continue
 		}
-		cost := e.cost + d.cost
-		if n := t.heard[e.to]; n != nil {
-			cost += failedCost * (1 - n.passes)
-		}
-		if contains(met.earlier, e.to) {
-			cost += againCost
-		}
-		if !ok || cost < best || cost == best && e.to < s.first {
+		more, takes := takes(e.to)
+		cost := e.cost + d.cost + more
+		if takes && (!ok || cost < best || cost == best && e.to < s.first) {
 			s, ok, best = step{first: e.to, hops: d.hops + 1}, true, cost
 		}
 	}

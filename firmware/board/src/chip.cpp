@@ -24,6 +24,8 @@ SX1276 chip(&wiring);
 // preamble (SX1276 datasheet, Preamble).
 constexpr size_t kLongestPreamble = 32;
 
+size_t expectedPreamble(const lorrent::Radio& r) { return r.preambleSymbols > kLongestPreamble ? r.preambleSymbols : kLongestPreamble; }
+
 volatile bool fired = false;
 
 IRAM_ATTR void onInterrupt() { fired = true; }
@@ -63,9 +65,9 @@ bool Chip::receive() {
 #if defined(LORRENT_SX1262)
   // The preamble flag does not interrupt, it is for receiving().
   constexpr RadioLibIrqFlags_t flags = RADIOLIB_IRQ_RX_DEFAULT_FLAGS | (1UL << RADIOLIB_IRQ_PREAMBLE_DETECTED);
-  const bool up = preamble(kLongestPreamble) && ok(chip.startReceive(RADIOLIB_SX126X_RX_TIMEOUT_INF, flags, RADIOLIB_IRQ_RX_DEFAULT_MASK, 0));
+  const bool up = preamble(expectedPreamble(radio_)) && ok(chip.startReceive(RADIOLIB_SX126X_RX_TIMEOUT_INF, flags, RADIOLIB_IRQ_RX_DEFAULT_MASK, 0));
 #else
-  const bool up = preamble(kLongestPreamble) && ok(chip.startReceive());
+  const bool up = preamble(expectedPreamble(radio_)) && ok(chip.startReceive());
 #endif
   doing_ = up ? Doing::receiving : Doing::nothing;
   return up;
@@ -120,7 +122,7 @@ bool Chip::receiving() {
 
 bool Chip::stale(bool header, Millis now) {
   const Millis symbol = radio_.slot() / 4 + 1;
-  const Millis beginning = symbol * (kLongestPreamble + 16u);  // and sync word, header
+  const Millis beginning = static_cast<Millis>(symbol * (expectedPreamble(radio_) + 16u));  // and sync word, header
   const Millis longest = header ? radio_.airtimeMicros(lorrent::kMaxPacket) / 1000 + beginning : beginning;
   return lorrent::since(now, signalSince_) > static_cast<int32_t>(longest);
 }
