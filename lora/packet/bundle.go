@@ -7,7 +7,7 @@ import (
 
 // An item of a BUNDLE is a packet without what all have in common: its length,
 // TTL and type in a byte, then the rest but tx. In the place of that a directed
-// packet has its options, and its type is marked.
+// packet has its options, and its type is marked. So has a brief ACK, whose type is not.
 const (
 	// BundleOverhead is the length of a BUNDLE without its items.
 	BundleOverhead = bundleStart
@@ -34,7 +34,7 @@ func AppendBundle(dst []byte, tx uint16, packets ...[]byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make bundle: %w", err)
 		}
-		if !inner.onChannel() && !inner.Directed {
+		if !inner.bundles() {
 			return nil, fmt.Errorf("make bundle: %w: type %d", ErrInvalid, inner.Type)
 		}
 		size += len(b) - inner.bundleSaving()
@@ -49,10 +49,18 @@ func AppendBundle(dst []byte, tx uint16, packets ...[]byte) ([]byte, error) {
 	return dst, nil
 }
 
+// bundles says whether the packet may be an item.
+func (h *Header) bundles() bool { return h.onChannel() || h.Directed || h.Brief }
+
 // appendItem appends a packet without what all in a BUNDLE have in common.
 func appendItem(dst, b []byte) []byte {
 	ttlAndType := b[optionsAt]<<4 | b[1]&itemTypes
-	if b[optionsAt]&optionDirected == 0 {
+	directed := b[optionsAt]&optionDirected != 0
+	if !directed && Type(b[1]&itemTypes) == TypeAck {
+		dst = append(dst, byte(len(b)-DirectedSaving-itemHeader), ttlAndType, b[optionsAt]&^ttlMask)
+		return append(dst, b[hopNextAt:]...)
+	}
+	if !directed {
 		dst = append(dst, byte(len(b)-BundleSaving-itemHeader), ttlAndType)
 		dst = append(dst, b[itemFrom:txAt]...)
 		return append(dst, b[itemCut:]...)
@@ -65,10 +73,10 @@ func appendItem(dst, b []byte) []byte {
 
 // bundleSaving is how much shorter the packet is as an item.
 func (h *Header) bundleSaving() int {
-	if h.Directed {
-		return DirectedSaving
+	if h.onChannel() {
+		return BundleSaving
 	}
-	return BundleSaving
+	return DirectedSaving
 }
 
 // SplitBundle appends to packets the packets in a BUNDLE, each as its
@@ -97,6 +105,9 @@ func SplitBundle(packets [][]byte, b []byte) ([][]byte, error) {
 // joinItem is the packet that an item stands for.
 func joinItem(item []byte, tx uint16) ([]byte, error) {
 	kind, ttl, rest := item[1]&itemTypes, item[1]>>4, item[itemHeader:]
+	if Type(item[1]&^(ttlMask<<4)) == TypeAck {
+		return joinBrief(ttl, rest, tx)
+	}
 	key, rest := rest[:txAt-itemFrom], rest[txAt-itemFrom:]
 	options := byte(0)
 	directed := item[1]&itemDirected != 0
@@ -115,10 +126,24 @@ func joinItem(item []byte, tx uint16) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.Directed != directed || !h.onChannel() && !h.Directed {
+	if h.Directed != directed || !h.bundles() {
 		return nil, fmt.Errorf("%w: type %d, directed %v", ErrInvalid, h.Type, directed)
 	}
 	return inner, nil
+}
+
+// joinBrief is the brief ACK that an item stands for.
+func joinBrief(ttl byte, rest []byte, tx uint16) ([]byte, error) {
+	if rest[0]&ttlMask != 0 {
+		return nil, fmt.Errorf("%w: TTL %d in the options of an item", ErrInvalid, rest[0]&ttlMask)
+	}
+	brief := []byte{link, onAirVersion<<4 | byte(TypeAck), rest[0] | ttl}
+	brief = append(binary.BigEndian.AppendUint16(brief, tx), rest[1:]...)
+	h, err := ParseHeader(brief)
+	if err == nil && !h.Brief {
+		err = fmt.Errorf("%w: type %d, directed %v", ErrInvalid, h.Type, h.Directed)
+	}
+	return brief, err
 }
 
 // checkBundle makes sure that the items fill a BUNDLE exactly, and that each is

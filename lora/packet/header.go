@@ -46,8 +46,10 @@ const (
 	MaxFloodShare  = MaxPacket - floodHeader - FragmentSize - TagSize
 	MaxRoutedShare = MaxPacket - directedHeader - FragmentSize - TagSize
 
-	// AckPacketSize is the length of an ACK, HopAckSize of one by a relay.
+	// AckPacketSize is the length of an ACK, BriefAckSize of a brief one, HopAckSize of
+	// one by a relay.
 	AckPacketSize = HopAckSize + TokenSize
+	BriefAckSize  = askHeader + TokenSize
 	HopAckSize    = ackHeader
 
 	// MaxTTL is the largest number of relays that a packet may be granted.
@@ -88,7 +90,7 @@ const (
 // Of the packets for one hop.
 const (
 	hopTxAt     = 3
-	hopNextAt   = 5 // NACK and PULL
+	hopNextAt   = 5 // NACK, PULL and brief ACK
 	askHeader   = 7
 	bundleStart = 5
 )
@@ -110,6 +112,9 @@ type Header struct {
 	// Hop marks an ACK by which a relay says that it has got the packet. It has
 	// no token and proves nothing.
 	Hop bool
+	// Brief marks an ACK that does not name its packet, for a neighbour that has it:
+	// whose lock the token opens is acknowledged. It has no ID, and is not directed.
+	Brief bool
 	// Attempt, 0 to MaxAttempt, is counted up by the source when it repeats a
 	// packet, so that those who have relayed it do so again. An ACK has the
 	// attempt of what it acknowledges.
@@ -166,10 +171,13 @@ func ParseHeader(b []byte) (Header, error) {
 	option := b[optionsAt]&optionAck != 0
 	switch h.Type {
 	case TypeAck:
-		h.Hop = option
+		h.Hop, h.Brief = option, !h.Directed
 	case TypeBeacon: // ParseBeacon looks at it
 	default:
 		h.AckWanted = option
+	}
+	if h.Brief {
+		return h, h.parseBrief(b)
 	}
 	switch h.Type {
 	case TypeFlood, TypeRouted, TypeAck, TypeBeacon, TypeFragment, TypeIdentity:
@@ -240,7 +248,7 @@ func (h *Header) least() int {
 
 // checkOptions says whether the type goes with the flags.
 func (h *Header) checkOptions() error {
-	directed := h.Type == TypeRouted || h.Type == TypeAck || h.Type == TypeFragment && h.Directed
+	directed := h.Type == TypeRouted || h.Type == TypeAck && !h.Brief || h.Type == TypeFragment && h.Directed
 	if h.Directed != directed || h.AckWanted && (!directed || h.Type == TypeAck) || h.Hop && h.Type != TypeAck {
 		return fmt.Errorf("%w: type %d with directed %v, acknowledgement wanted %v", ErrInvalid, h.Type, h.Directed, h.AckWanted)
 	}
@@ -331,15 +339,16 @@ func (h *Header) options() byte {
 
 // SetHop makes b, a packet that ParseHeader accepts, the copy that node tx
 // transmits: with a new TTL and, if it is directed, for the given next hop.
-// Nothing else of it may change on the way. A NACK, PULL or BUNDLE does not
-// travel and stays as it is.
+// Nothing else of it may change on the way. A NACK, PULL, BUNDLE or brief ACK does
+// not travel and stays as it is.
 func SetHop(b []byte, ttl uint8, tx, next uint16) {
-	if t := Type(b[1] & 0x0F); t == TypeNack || t == TypePull || t == TypeBundle {
+	t, directed := Type(b[1]&0x0F), b[optionsAt]&optionDirected != 0
+	if t == TypeNack || t == TypePull || t == TypeBundle || t == TypeAck && !directed {
 		return
 	}
 	b[optionsAt] = b[optionsAt]&^ttlMask | min(ttl, MaxTTL)
 	binary.BigEndian.PutUint16(b[txAt:], tx)
-	if b[optionsAt]&optionDirected != 0 {
+	if directed {
 		binary.BigEndian.PutUint16(b[nextAt:], next)
 	}
 }
@@ -371,7 +380,7 @@ func canonical(dst, b []byte) []byte {
 type Digest [sha256.Size]byte
 
 // DigestOf computes the digest of b, a packet that ParseHeader accepts, and
-// that is neither NACK, PULL nor BUNDLE. It does not allocate.
+// that is neither NACK, PULL, BUNDLE nor brief ACK. It does not allocate.
 func DigestOf(b []byte) Digest {
 	var buffer [MaxPacket]byte
 	return sha256.Sum256(canonical(buffer[:0], b))

@@ -20,6 +20,7 @@ func TestProtocolNumbers(t *testing.T) {
 		fmt.Sprintf("| FLOOD | 0 0 | channel 1, ciphertext, tag 8 | %d + body |", FloodOverhead),
 		fmt.Sprintf("| ROUTED | 1 a | next 2 (M), destination 2, ciphertext, lock 8 | %d + body |", RoutedOverhead),
 		fmt.Sprintf("token 8 | %d |", AckPacketSize),
+		fmt.Sprintf("| ACK, brief | tx 2, next 2, token 8 | %d |", BriefAckSize),
 		fmt.Sprintf("| ACK by a relay | 1 1 | next 2 (M) | %d |", HopAckSize),
 		fmt.Sprintf("| BEACON | 0 s | see below | %d + %d n + %d m (+ %d) |", beaconHeader, neighbourSize, runSize, StatementSize),
 		fmt.Sprintf("name 0–%d, signature 64 | %d + name |", MaxName, IdentityOverhead),

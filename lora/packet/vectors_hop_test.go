@@ -105,6 +105,24 @@ func (v *vector) hopAck() {
 	}
 }
 
+func (v *vector) briefAck() {
+	token := Token(v.hex("token"))
+	h := Header{
+		Type: TypeAck, Brief: true, Attempt: uint8(v.number("attempt", 10)), TTL: uint8(v.number("ttl", 10)),
+		Tx: uint16(v.number("tx", 16)), Next: uint16(v.number("next", 16)),
+	}
+	b, err := AppendAck(nil, h, token)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.equal("packet", b)
+	lock := token.Lock()
+	v.equal("lock", lock[:])
+	if got, gotToken, err := ParseAck(v.hex("packet")); err != nil || got != h || gotToken != token {
+		v.t.Errorf("ParseAck() = %+v, %x, %v, want %+v", got, gotToken, err, h)
+	}
+}
+
 func (v *vector) nack() {
 	n := Nack{Tx: uint16(v.number("tx", 16)), Next: uint16(v.number("next", 16)), Wanted: v.runs("wanted")}
 	b, err := AppendNack(nil, &n)

@@ -43,6 +43,7 @@ func TestVectors(t *testing.T) {
 		"pull":      (*vector).pull,
 		"bundle":    (*vector).bundle,
 		"hop-ack":   (*vector).hopAck,
+		"brief-ack": (*vector).briefAck,
 		"card":      (*vector).card,
 		"statement": (*vector).statement,
 		"refused":   (*vector).refused,
