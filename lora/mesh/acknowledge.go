@@ -35,7 +35,13 @@ func (m *Mesh) sendAck(ack Packet, prev, back uint16, now time.Time) {
 	if prev != nobody {
 		f.tried = append(f.tried, prev)
 	}
-	if back != nobody && back != prev && m.links.hears(back, m.short) {
+	m.sendBack(f, back, now)
+}
+
+// sendBack sends an acknowledgement to a neighbour, when that one hears this node, else
+// along a known way.
+func (m *Mesh) sendBack(f *forward, back uint16, now time.Time) {
+	if back != nobody && back != f.prev && m.links.hears(back, m.short) {
 		f.next = back
 	}
 	if old := m.forwards.all[f.key]; old != nil {
@@ -60,6 +66,9 @@ func (m *Mesh) confirmHop(p Packet, wait time.Duration, now time.Time) {
 
 // receiveAck takes in an acknowledgement, for this node or another.
 func (m *Mesh) receiveAck(p Packet, r reception) {
+	if p.Brief && !m.recall(&p) {
+		return
+	}
 	if p.Hop {
 		if p.Next == m.short {
 			m.progress(floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}, p.Tx, 0, r.now)
@@ -92,6 +101,7 @@ func (m *Mesh) receiveAck(p Packet, r reception) {
 		m.passAck(p, r)
 	default:
 		m.progress(floodKey{kind: Ack, id: p.ID, attempt: p.Attempt}, p.Tx, p.TTL, r.now)
+		m.leapAck(p, r)
 	}
 }
 

@@ -32,6 +32,7 @@ type forward struct {
 	deadline time.Time // when next should have passed it on
 	done     bool
 	failed   bool      // no neighbour took it
+	brief    int       // how many copies to next are brief: see brief.go
 	last     time.Time // it began, or was sent
 }
 
@@ -52,8 +53,10 @@ func (t *forwardTable) start(m *Mesh, p Packet, prev uint16, source *outgoing, n
 // choose finds the next neighbour to send f to, and gives up when there is none.
 func (m *Mesh) choose(f *forward, now time.Time) {
 	way, ok := m.way(Short(f.packet.To), m.met(f), now)
+	f.brief = 0
 	if f.packet.Type == Ack && f.ways == 0 && f.next != nobody {
 		ok, way = true, step{first: f.next, hops: 1} // back the way it came
+		f.brief = m.briefFor(f.next)
 	}
 	if !ok || f.ways >= maxWays {
 		m.stuck(f, now)
@@ -102,7 +105,7 @@ func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
 	}
 	j.prepare = func(time.Time) (Packet, bool) {
 		p := f.packet
-		p.Next = f.next
+		p.Next, p.Brief = f.next, f.tries < f.brief
 		return p, !f.done
 	}
 	j.needed = func() bool { return !f.done }
@@ -155,6 +158,7 @@ func (m *Mesh) forwardsDue(now time.Time) {
 	})
 	for _, f := range due {
 		m.links.result(f.next, false)
+		m.unread(f)
 		if f.tries < hopTries && !(f.tries >= silentTries && (m.links.silent(f.next, now) || m.links.fleeting(f.next, now))) {
 			delay := time.Duration(0)
 			if f.packet.Type == Ack {
@@ -199,6 +203,7 @@ func (m *Mesh) progress(key floodKey, by uint16, ttl uint8, now time.Time) {
 	}
 	if by == f.next {
 		m.links.result(by, true)
+		m.read(f)
 	}
 	m.finish(f)
 	if f.source != nil {
@@ -211,7 +216,7 @@ func (m *Mesh) progress(key floodKey, by uint16, ttl uint8, now time.Time) {
 // node has sent its own, that is one by who leapt, or by another next hop of prev.
 func (f *forward) passedOnBy(by uint16, ttl uint8) bool {
 	if f.tries == 0 {
-		return f.prev != nobody && by != f.prev && f.packet.Type == Routed && ttl <= f.packet.TTL
+		return f.prev != nobody && by != f.prev && ttl <= f.packet.TTL
 	}
 	return by == f.next || ttl < f.packet.TTL
 }

@@ -23,9 +23,24 @@ func (m *Mesh) leap(p Packet, r reception) {
 	m.choose(f, r.now)
 }
 
+// leapAck passes on an acknowledgement that was sent to another node, if its message went
+// this way: back from there it would come here. As with messages, both who sent it and
+// who was to pass it on must hear this node.
+func (m *Mesh) leapAck(p Packet, r reception) {
+	t := &m.links
+	f := m.forwards.all[floodKey{kind: Routed, id: p.ID, attempt: p.Attempt}]
+	if p.TTL == 0 || f == nil || f.prev == nobody || f.prev == p.Tx || !t.hears(p.Tx, m.short) || !t.hears(p.Next, m.short) ||
+		m.forwardOf(Ack, p.ID, p.Attempt, r.now) != nil {
+		return
+	}
+	p.TTL--
+	ack := &forward{key: m.keyOf(&p), packet: p, prev: p.Tx, leapt: true, tried: []uint16{p.Tx}, last: r.now}
+	m.sendBack(ack, f.prev, r.now)
+}
+
 // turn is how long f waits for one who leaps.
 func (f *forward) turn() time.Duration {
-	if f.leapt || f.packet.Type != Routed {
+	if f.leapt {
 		return 0
 	}
 	return leapTurn

@@ -60,6 +60,74 @@ func TestLeap(t *testing.T) {
 	}
 }
 
+// Who has passed on a message and hears its acknowledgement on the way to a node behind it
+// passes that on, unless one of the two would not notice, or it comes from before this node.
+func TestAckLeap(t *testing.T) {
+	const source uint32 = 0x55555555
+	for _, c := range []struct {
+		name   string
+		change func(n *node, ack *Packet)
+		leaps  bool
+	}{
+		{"on the way back", func(*node, *Packet) {}, true},
+		{"unheard by who sent it", func(n *node, _ *Packet) { n.learn(far, third, third) }, false},
+		{"unheard by the next hop", func(n *node, _ *Packet) { n.learn(third, third, far) }, false},
+		{"sent by who brought the message", func(_ *node, ack *Packet) { ack.Tx = Short(there) }, false},
+		{"of another message", func(_ *node, ack *Packet) { ack.ID.Sequence++ }, false},
+		{"passed on before", func(n *node, ack *Packet) {
+			first := *ack
+			first.Next = Short(here)
+			n.receive(first)
+			n.pass(time.Minute)
+		}, false},
+	} {
+		n := newNode(t, nil)
+		n.learn(there, there, here)
+		n.learn(third, third, here, far)
+		n.learn(far, third, here, third)
+		n.learn(source, third, there, third)
+		p := theirs(1, far, there)
+		p.ID.Source, p.From = source, source
+		n.receive(p)
+		n.pass(time.Second)
+		ack := ackOf(p.ID, far, far)
+		ack.Next = Short(third)
+		c.change(n, &ack)
+		n.takeSent()
+		n.receive(ack)
+		n.pass(5 * time.Second)
+		acks := acknowledgements(n.takeSent())
+		if !c.leaps {
+			if len(acks) != 0 {
+				t.Errorf("%s: sent %+v", c.name, acks)
+			}
+			continue
+		}
+		if len(acks) == 0 || acks[0].Next != Short(there) || acks[0].TTL != ack.TTL-1 {
+			t.Errorf("%s: sent %+v, want the acknowledgement", c.name, acks)
+		}
+	}
+}
+
+// A next hop that has heard another one pass an acknowledgement on does not.
+func TestAckLeftToWhoLeapt(t *testing.T) {
+	for _, leapt := range []bool{false, true} {
+		n, ack := passage(t)
+		n.receive(ack)
+		if sent := acknowledgements(n.takeSent()); len(sent) != 0 {
+			t.Fatalf("sent %+v at once", sent)
+		}
+		if leapt {
+			ack.Tx, ack.Next, ack.TTL = Short(there), Short(far), ack.TTL-1
+			n.receive(ack)
+		}
+		n.pass(20 * time.Second)
+		if acks := acknowledgements(n.takeSent()); (len(acks) == 0) != leapt {
+			t.Errorf("another one has passed it on: %v; sent %+v", leapt, acks)
+		}
+	}
+}
+
 // A next hop waits for who may leap, and leaves the message to the one who does.
 func TestTurn(t *testing.T) {
 	for _, leapt := range []bool{false, true} {

@@ -48,6 +48,8 @@ type neighbour struct {
 	told   bool // others know that it talks without end
 	// failed is how many packets in a row it was not heard to pass on.
 	failed int
+	unread int  // brief acknowledgements in a row that it was not heard to pass on,
+	reads  bool // and that it was, once: see brief.go
 	// at is how many copies of all were heard up to its last, and gap how many there
 	// are from one of its own to the next, smoothed.
 	at  int

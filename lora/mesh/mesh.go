@@ -31,7 +31,9 @@
 //   - Who hears a packet for a next hop that it does not hear is silent while that one
 //     passes it on, so that the sender can hear it.
 //   - Who hears a message for the next hop, which would send it here, passes it on before
-//     that one does, if both of the others hear that.
+//     that one does, if both of the others hear that. So does who has passed a message on
+//     and hears its acknowledgement.
+//   - An acknowledgement does not name its message to a neighbour that has it.
 //   - One packet at a time is on the air: acknowledgements first, then direct
 //     messages, messages for everyone, repair, beacons.
 //   - Everything is bounded: queues refuse, windows and tables forget.

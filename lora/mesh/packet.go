@@ -52,6 +52,9 @@ type Packet struct {
 	Attempt uint8
 	// Hop marks an Ack that says only that the copy reached the next hop.
 	Hop bool
+	// Brief marks an Ack that does not name its message, for who has that. It has neither
+	// ID nor To on the air.
+	Brief bool
 	// Repair marks a Flood sent to those who lack it, some time after it spread.
 	Repair bool
 
@@ -85,6 +88,7 @@ const (
 	cardSize   = 14
 	ackSize    = packet.AckPacketSize
 	hopAckSize = packet.HopAckSize
+	briefSize  = packet.BriefAckSize
 	beaconSize = 15
 	linkSize   = 3
 	pullSize   = 8
@@ -118,6 +122,9 @@ func (p *Packet) Size() int {
 	case Ack:
 		if p.Hop {
 			return hopAckSize
+		}
+		if p.Brief {
+			return briefSize
 		}
 		return ackSize
 	case Beacon:

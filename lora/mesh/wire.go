@@ -29,6 +29,7 @@ func Encode(p *Packet) ([]byte, error) {
 		if p.Hop {
 			return packet.AppendHopAck(nil, h)
 		}
+		h.Brief = p.Brief
 		return packet.AppendAck(nil, h, p.Token)
 	case Beacon:
 		return encodeBeacon(h, p.Heard)
@@ -88,7 +89,7 @@ func Decode(b []byte) (Packet, error) {
 	case packet.TypeIdentity:
 		p.Type, p.Payload = Card, packet.Sealed(b)
 	case packet.TypeAck:
-		p.Type, p.From, p.To, p.Next, p.Hop = Ack, 0, h.ID.Source, h.Next, h.Hop
+		p.Type, p.From, p.To, p.Next, p.Hop, p.Brief = Ack, 0, h.ID.Source, h.Next, h.Hop, h.Brief
 		if !h.Hop {
 			_, p.Token, err = packet.ParseAck(b)
 		}

@@ -23,9 +23,10 @@ func onAir() map[string]Packet {
 	inner.TTL, inner.Repair = 0, true
 	return map[string]Packet{
 		"flood": message, "routed": routed, "quiet": quiet, "flooded fragment": share, "routed fragment": part,
-		"card": {Type: Card, ID: direct, From: there, To: packet.Broadcast, Tx: 7, TTL: 4, Payload: make([]byte, packet.IdentityOverhead-cardSize+3)},
-		"ack":  {Type: Ack, ID: direct, To: there, Tx: 7, Next: 8, TTL: 2, Token: packet.Token{1, 2}},
-		"hop":  {Type: Ack, ID: direct, To: there, Tx: 7, Next: 8, TTL: 0, Attempt: 1, Hop: true},
+		"card":  {Type: Card, ID: direct, From: there, To: packet.Broadcast, Tx: 7, TTL: 4, Payload: make([]byte, packet.IdentityOverhead-cardSize+3)},
+		"ack":   {Type: Ack, ID: direct, To: there, Tx: 7, Next: 8, TTL: 2, Token: packet.Token{1, 2}},
+		"brief": {Type: Ack, Tx: 7, Next: 8, TTL: 2, Attempt: 1, Brief: true, Token: packet.Token{1, 2}},
+		"hop":   {Type: Ack, ID: direct, To: there, Tx: 7, Next: 8, TTL: 0, Attempt: 1, Hop: true},
 		"beacon": {
 			Type: Beacon, ID: packet.ID{Source: there, Epoch: 2, Sequence: 1}, From: there, To: packet.Broadcast, Tx: 7,
 			Heard: []Link{{ID: 5, Margin: 31}, {ID: 6, Margin: 0, Restless: true}, {ID: 7, Margin: 9, Endless: true}},
@@ -36,6 +37,7 @@ func onAir() map[string]Packet {
 			inner, routed, quiet, part,
 			{Type: Ack, ID: direct, To: there, Tx: 7, Next: 8, TTL: 2, Attempt: 3, Token: packet.Token{1, 2}},
 			{Type: Ack, ID: direct, To: there, Tx: 7, Next: 9, Attempt: 1, Hop: true},
+			{Type: Ack, Tx: 7, Next: 9, TTL: 5, Attempt: 2, Brief: true, Token: packet.Token{3}},
 		}},
 	}
 }
