@@ -84,12 +84,25 @@ func (m *Mesh) wideDue(now time.Time) bool {
 	return since >= m.tuning.WideMost || since >= m.tuning.WideLeast && 4*b.changes >= len(m.links.heard)
 }
 
-// receiveBeacon learns whom another node hears, and relays a wide one.
+// receiveBeacon learns whom another node hears, and relays a wide one. That of a castaway
+// is made one.
 func (m *Mesh) receiveBeacon(p Packet, r reception) {
-	m.links.learn(&p, r.now)
-	if p.TTL == 0 && Short(p.From) == p.Tx && !p.Repair {
-		return
+	id := Short(p.From)
+	fresh := m.links.learn(&p, r.now)
+	if p.TTL == 0 && id == p.Tx && !p.Repair {
+		if !fresh || !m.links.castaway(id, r.now) {
+			return
+		}
+		p.TTL = maxTTL
 	}
+	if l := m.links.lists[id]; l != nil {
+		l.spread = r.now
+	}
+	m.spreadBeacon(p, r)
+}
+
+// spreadBeacon relays a beacon for everyone.
+func (m *Mesh) spreadBeacon(p Packet, r reception) {
 	f, fresh := m.copy(p, r)
 	if fresh && p.Repair {
 		m.pulls.got++

@@ -7,8 +7,9 @@ import "time"
 // one way, and nobody can ask over them. Who is at the beginning of such a link sends what
 // the other side is not known to have, several times.
 const (
-	shoreTries = 4           // times that it is sent
-	islandAge  = time.Minute // how long what is known of islands is used after it was worked out
+	shoreTries = 4                // times that it is sent
+	signPause  = 30 * time.Minute // between beacons of one there that are spread here
+	islandAge  = time.Minute      // how long what is known of islands is used after it was worked out
 )
 
 // islands are what is known of them, as of a time.
@@ -123,8 +124,8 @@ func (t *linkTable) settle(id uint16) {
 
 // ashore says whether f is to go to another island over a link that works one way, and
 // nobody of another one is known to have it. What goes from where most are to where
-// few are is sent once: it is too much to be sent more often. Beacons are left alone: what
-// ways lead over such links is better not known everywhere.
+// few are is sent once: it is too much to be sent more often. Beacons are left alone: see
+// castaway.
 func (m *Mesh) ashore(f *flood, now time.Time) bool {
 	if f.key.kind != Flood || f.sent >= shoreTries {
 		return false
@@ -139,4 +140,15 @@ func (m *Mesh) ashore(f *flood, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// castaway says whether a beacon for neighbours is by a node on another island that hears
+// nobody here, and of which nothing was spread for long. If its beacon for everyone was
+// lost on the one link outwards, all messages for it are floods.
+func (t *linkTable) castaway(id uint16, now time.Time) bool {
+	n, l := t.heard[id], t.lists[id]
+	if n == nil || l == nil || now.Sub(l.spread) < signPause || t.hears(id, t.me) || t.bridged(id) || !t.lasts(id, n, now) {
+		return false
+	}
+	return t.shore(now).of != nil && t.elsewhere(id)
 }

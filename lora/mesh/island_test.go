@@ -65,6 +65,72 @@ func TestNobodyCanAskFromAnotherIsland(t *testing.T) {
 	}
 }
 
+// What a node on another island, which hears nobody here, tells its neighbours is told
+// everyone here, if nothing of it was spread for long.
+func TestCastaway(t *testing.T) {
+	const fourth uint32 = 0x55555555
+	for _, c := range []struct {
+		name   string
+		change func(n *node, p *Packet)
+		want   bool
+	}{
+		{"castaway", func(*node, *Packet) {}, true},
+		{"heard here", func(_ *node, p *Packet) { p.Heard = append(p.Heard, Link{ID: Short(here), Margin: 30}) }, false},
+		{"on this island", func(n *node, p *Packet) {
+			n.learn(fourth, third, third)
+			n.learn(third, third, here, fourth)
+			n.learn(there, there, far, fourth)
+			n.learn(fourth, third, third, there)
+			n.pass(islandAge)
+			n.mesh.links.lists[Short(there)].spread = time.Time{}
+			n.sent = nil
+			p.Heard = append(p.Heard, Link{ID: Short(fourth), Margin: 30})
+		}, false},
+		{"spread a while ago", func(n *node, p *Packet) {
+			wide := *p
+			wide.TTL = 5
+			n.receive(wide)
+			n.pass(signPause - 2*time.Minute)
+			n.sent = nil
+			p.ID.Sequence++
+		}, false},
+		{"spread long ago", func(n *node, p *Packet) {
+			wide := *p
+			wide.TTL = 5
+			n.receive(wide)
+			n.pass(signPause + time.Minute)
+			n.sent = nil
+			p.ID.Sequence++
+		}, true},
+		{"old", func(n *node, p *Packet) { p.ID.Sequence = 0 }, false},
+	} {
+		n := newNode(t, nil)
+		n.learn(third, third, here)
+		n.learn(there, there, far)
+		n.learn(far, there, there)
+		for range 3 {
+			n.receive(theirs(9, packet.Broadcast, there)) // no stranger
+		}
+		n.pass(time.Minute)
+		n.mesh.links.lists[Short(there)].spread = time.Time{}
+		n.sent = nil
+		p := Packet{
+			Type: Beacon, ID: packet.ID{Source: there, Epoch: 1, Sequence: 99}, From: there, To: packet.Broadcast,
+			Tx: Short(there), Heard: []Link{{ID: Short(far), Margin: 30}},
+		}
+		c.change(n, &p)
+		n.receive(p)
+		n.pass(2 * time.Minute)
+		got := false
+		for _, s := range n.sent {
+			got = got || s.Type == Beacon && s.From == there && s.TTL == maxTTL-1
+		}
+		if got != c.want {
+			t.Errorf("%s: spread %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 // A neighbour that hears both joins them to one island: who lacks something can ask.
 func TestOneIsland(t *testing.T) {
 	n := shore(t)

@@ -60,6 +60,7 @@ type neighbour struct {
 type list struct {
 	hears    []Link // some tens at most: to look through them is quicker than to look one up
 	at       time.Time
+	spread   time.Time // when the last came that was for everyone
 	epoch    uint16
 	sequence uint32
 	endless  bool // one of these talks without end
@@ -149,6 +150,9 @@ func (t *linkTable) learn(p *Packet, now time.Time) bool {
 	}
 	l := &list{hears: p.Heard, at: now, epoch: p.ID.Epoch, sequence: p.ID.Sequence}
 	l.endless = slices.ContainsFunc(l.hears, func(link Link) bool { return link.Endless })
+	if old != nil {
+		l.spread = old.spread
+	}
 	t.lists[id] = l
 	t.relist(id, old, l)
 	return true
