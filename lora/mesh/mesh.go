@@ -22,7 +22,8 @@
 //     those who hear it. Until then the source repeats, with growing pauses.
 //   - Nodes ask a neighbour from time to time for the messages they lack. Over links
 //     that work one way nobody can ask: who is at the beginning of one repeats what
-//     nobody on the other side is known to have.
+//     nobody on the other side is known to have, and who is at its end spreads what a node
+//     there tells its neighbours.
 //   - Packets for one node share a transmission, whichever neighbours they are for:
 //     where the channel is busy, acknowledgements wait some time for another packet
 //     of this node to go with. Messages are passed on at once.
