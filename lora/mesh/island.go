@@ -142,8 +142,8 @@ func (m *Mesh) ashore(f *flood, now time.Time) bool {
 	return true
 }
 
-// castaway says whether a beacon for neighbours is by a node on another island that hears
-// nobody here, and of which nothing was spread for long. If its beacon for everyone was
+// castaway says whether a neighbour is on another island and does not hear this node, and
+// nothing of it was spread for long. If its beacon for everyone was
 // lost on the one link outwards, all messages for it are floods.
 func (t *linkTable) castaway(id uint16, now time.Time) bool {
 	n, l := t.heard[id], t.lists[id]

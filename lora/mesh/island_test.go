@@ -65,8 +65,8 @@ func TestNobodyCanAskFromAnotherIsland(t *testing.T) {
 	}
 }
 
-// What a node on another island, which hears nobody here, tells its neighbours is told
-// everyone here, if nothing of it was spread for long.
+// What a neighbour on another island tells those beside it is told everyone here, if
+// nothing of it was spread for long.
 func TestCastaway(t *testing.T) {
 	const fourth uint32 = 0x55555555
 	for _, c := range []struct {
