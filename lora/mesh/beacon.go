@@ -88,9 +88,9 @@ func (m *Mesh) wideDue(now time.Time) bool {
 // is made one.
 func (m *Mesh) receiveBeacon(p Packet, r reception) {
 	id := Short(p.From)
-	fresh := m.links.learn(&p, r.now)
+	newer := m.links.learn(&p, r.now)
 	if p.TTL == 0 && id == p.Tx && !p.Repair {
-		if !fresh || !m.links.castaway(id, r.now) {
+		if !newer || !m.links.castaway(id, r.now) {
 			return
 		}
 		p.TTL = maxTTL
@@ -98,11 +98,6 @@ func (m *Mesh) receiveBeacon(p Packet, r reception) {
 	if l := m.links.lists[id]; l != nil {
 		l.spread = r.now
 	}
-	m.spreadBeacon(p, r)
-}
-
-// spreadBeacon relays a beacon for everyone.
-func (m *Mesh) spreadBeacon(p Packet, r reception) {
 	f, fresh := m.copy(p, r)
 	if fresh && p.Repair {
 		m.pulls.got++

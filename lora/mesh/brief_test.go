@@ -141,24 +141,6 @@ func TestBriefEcho(t *testing.T) {
 	}
 }
 
-// The source of a message believes a brief acknowledgement, if it opens the message.
-func TestBriefAckAtTheSource(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.Opens = Opens })
-	n.learn(there, there, here)
-	token := packet.Token{4}
-	m := ours(1, there, 1<<40)
-	m.Payload = sealedBy(token)
-	n.enqueue(m)
-	n.pass(time.Second)
-	ack := brief(ackOf(m.ID, there, there))
-	ack.Token = packet.Token{5}
-	n.receive(ack)
-	n.wantStates("1 sent 1")
-	ack.Token = token
-	n.receive(ack)
-	n.wantStates("1 sent 1", "1 delivered 1")
-}
-
 // A neighbour that has passed on a brief acknowledgement gets more copies brief, and one that
 // does not gets whole ones, for some time.
 func TestWhoReadsBriefAcks(t *testing.T) {

@@ -143,8 +143,8 @@ func (m *Mesh) ashore(f *flood, now time.Time) bool {
 }
 
 // castaway says whether a neighbour is on another island and does not hear this node, and
-// nothing of it was spread for long. If its beacon for everyone was
-// lost on the one link outwards, all messages for it are floods.
+// nothing of it was spread for long. If its beacon for everyone was lost on the one link
+// outwards, all messages for it are floods.
 func (t *linkTable) castaway(id uint16, now time.Time) bool {
 	n, l := t.heard[id], t.lists[id]
 	if n == nil || l == nil || now.Sub(l.spread) < signPause || t.hears(id, t.me) || t.bridged(id) || !t.lasts(id, n, now) {

@@ -77,22 +77,23 @@ func TestWireRefuses(t *testing.T) {
 	}
 }
 
-// An acknowledgement that does not open the message ends nothing.
+// An acknowledgement that does not open the message ends nothing, whether it names that or not.
 func TestForgedAcknowledgement(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.Opens = Opens })
-	n.learn(there, there, here)
-	token := packet.Token{1, 2, 3}
-	lock := token.Lock()
-	m := ours(1, there, 1<<40)
-	m.Payload = append([]byte("sealed"), lock[:]...)
-	n.enqueue(m)
-	n.pass(1e9)
-	forged := ackOf(m.ID, 0, there)
-	n.receive(forged)
-	n.wantStates("1 sent 1")
-	forged.Token = token
-	n.receive(forged)
-	n.wantStates("1 sent 1", "1 delivered 1")
+	for _, onAir := range []func(Packet) Packet{func(whole Packet) Packet { return whole }, brief} {
+		n := newNode(t, func(c *Config) { c.Opens = Opens })
+		n.learn(there, there, here)
+		token := packet.Token{1, 2, 3}
+		m := ours(1, there, 1<<40)
+		m.Payload = sealedBy(token)
+		n.enqueue(m)
+		n.pass(1e9)
+		forged := onAir(ackOf(m.ID, 0, there))
+		n.receive(forged)
+		n.wantStates("1 sent 1")
+		forged.Token = token
+		n.receive(forged)
+		n.wantStates("1 sent 1", "1 delivered 1")
+	}
 }
 
 // Garbage under the ID of a message does not keep the message away.

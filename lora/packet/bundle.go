@@ -105,7 +105,7 @@ func SplitBundle(packets [][]byte, b []byte) ([][]byte, error) {
 // joinItem is the packet that an item stands for.
 func joinItem(item []byte, tx uint16) ([]byte, error) {
 	kind, ttl, rest := item[1]&itemTypes, item[1]>>4, item[itemHeader:]
-	if Type(item[1]&^(ttlMask<<4)) == TypeAck {
+	if Type(item[1]&(itemTypes|itemDirected)) == TypeAck { // not marked
 		return joinBrief(ttl, rest, tx)
 	}
 	key, rest := rest[:txAt-itemFrom], rest[txAt-itemFrom:]

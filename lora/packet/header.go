@@ -248,7 +248,7 @@ func (h *Header) least() int {
 
 // checkOptions says whether the type goes with the flags.
 func (h *Header) checkOptions() error {
-	directed := h.Type == TypeRouted || h.Type == TypeAck && !h.Brief || h.Type == TypeFragment && h.Directed
+	directed := h.Type == TypeRouted || h.Type == TypeAck || h.Type == TypeFragment && h.Directed
 	if h.Directed != directed || h.AckWanted && (!directed || h.Type == TypeAck) || h.Hop && h.Type != TypeAck {
 		return fmt.Errorf("%w: type %d with directed %v, acknowledgement wanted %v", ErrInvalid, h.Type, h.Directed, h.AckWanted)
 	}
