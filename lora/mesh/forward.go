@@ -58,7 +58,7 @@ func (m *Mesh) choose(f *forward, now time.Time) {
 		ok, way = true, step{first: f.next, hops: 1} // back the way it came
 		f.brief = m.briefFor(f.next)
 	}
-	if !ok || f.ways >= maxWays {
+	if !ok || f.ways >= maxWays || f.exhausted(way.first) {
 		m.stuck(f, now)
 		return
 	}
@@ -73,6 +73,11 @@ func (m *Mesh) choose(f *forward, now time.Time) {
 	default:
 		m.sendOn(f, m.jitter(m.cfg.Airtime(ackSize)), now)
 	}
+}
+
+// exhausted says whether next may not pass f on any more: then there is no use in it.
+func (f *forward) exhausted(next uint16) bool {
+	return f.packet.TTL == 0 && next != Short(f.packet.To)
 }
 
 // met is what f has met, on this attempt and on earlier ones.

@@ -17,7 +17,8 @@
 //     acknowledges the hop; else it is repeated, then sent another way, then
 //     flooded a limited number of hops, by those from whom it may get there in as
 //     many. Ways avoid links that may not last, since one of the two nodes moves, and a
-//     later attempt those that an earlier one took.
+//     later attempt those that an earlier one took. A node that moves itself goes by what
+//     it hears rather than by what others say of it.
 //   - The acknowledgement of the receiver rides back and ends all repetitions of
 //     those who hear it. Until then the source repeats, with growing pauses.
 //   - Nodes ask a neighbour from time to time for the messages they lack. Over links

@@ -47,7 +47,6 @@ const (
 	failedCost  = 1.0 // when the neighbour passed nothing on of late
 	lostCost    = 1.0 // for each packet in a row after the first that the neighbour did not pass on,
 	mostLost    = 6.0 // at most
-	goneCost    = 2.0 // to a neighbour that is gone, as far as can be told from here
 	detour      = 0.5 // by how much a way around may be farther away
 	weakMargin  = 14  // dB
 )
@@ -143,7 +142,7 @@ func (t *linkTable) outgoing(now time.Time) {
 		t.out[from] = append(t.out[from], edge{to, cost})
 		t.in[to] = append(t.in[to], edge{from, cost})
 	}
-	weak := weakCost + weakLoad*t.busy
+	weak, moves := weakCost+weakLoad*t.busy, t.moves(now)
 	link := func(from, to uint16, margin uint8, restless bool) {
 		cost := linkCost
 		if restless {
@@ -153,14 +152,11 @@ func (t *linkTable) outgoing(now time.Time) {
 		if !t.hears(from, to) {
 			cost += blindCost
 		}
-		if n := t.heard[to]; from == t.me && n != nil {
-			cost += min(lostCost*float64(max(n.failed-1, 0)), mostLost)
-			if t.gone(n, now) {
-				cost += goneCost
-			}
+		if from == t.me {
+			cost += t.seenCost(to, moves, now)
 		}
 		add(from, to, cost)
-		if t.lists[from] == nil && from != t.me { // nothing known but that it is heard
+		if t.lists[from] == nil && from != t.me || to == t.me && moves && t.met(from, now) { // nothing known but that it is heard
 			add(to, from, linkCost+guessedCost)
 		}
 	}
