@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lorrent/lora/ether"
@@ -150,6 +151,7 @@ func TestExpiry(t *testing.T) {
 			t.Fatalf("states before the end %v", got)
 		}
 		await(t, 2*time.Minute, "expiry", func() bool { return a.states()["expired"] == 1 })
+		synctest.Wait() // it is stored before it is published
 		messages, _ := a.Messages(storage.MessageQuery{})
 		if a.count("state expired") != 1 || messages[0].Error == "" || messages[0].Attempts < 2 || a.Status().Queued != 0 {
 			t.Errorf("events %q, message %+v", a.published(), messages[0])
