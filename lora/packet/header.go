@@ -26,11 +26,12 @@ const (
 //	ROUTED  RoutedOverhead, network MAC    at most MaxRoutedBody, AckedSize less with a piggy-backed ack
 //	FRAG    as one or the other, without the port but with FragmentSize
 //
-// The limits hold without a network key; one costs NetworkMACSize of each.
+// A text with no piggy-backed ack takes PortSize less. The limits hold without a network
+// key; one costs NetworkMACSize of each.
 const (
 	// TagSize is the length of the tag of FLOOD, ROUTED and FRAG.
 	TagSize = 8
-	// PortSize is the byte in front of every body.
+	// PortSize is the byte in front of a body.
 	PortSize = 1
 	// AckedSize is what a piggy-backed acknowledgement takes.
 	AckedSize = 2 + 3

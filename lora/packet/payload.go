@@ -22,9 +22,12 @@ const (
 	PortRead           Port = 8 // ROUTED: a message was read
 	PortPing           Port = 9 // ROUTED: to be acknowledged, and no more
 
-	maxPort         = 31
-	portAcked       = 0x20 // AckedSize bytes follow
-	portCompression = 0xC0 // reserved
+	maxPort = 31
+	// The byte in front of a body is one that no text begins with: a text by itself
+	// needs none.
+	portMark  = 0x80
+	portMarks = 0xC0 // the bits that tell
+	portAcked = 0x20 // AckedSize bytes follow
 )
 
 // Payload is what a sealed packet carries.
@@ -60,6 +63,8 @@ func (p *Payload) size(h *Header) int {
 		return FragmentSize + len(p.Body)
 	case p.Acked.Source != 0:
 		return PortSize + AckedSize + len(p.Body)
+	case p.Port == PortText:
+		return len(p.Body)
 	}
 	return PortSize + len(p.Body)
 }
@@ -90,11 +95,11 @@ func (p *Payload) append(dst []byte, h *Header) []byte {
 	case h.Type == TypeFragment:
 		dst = append(dst, p.Index, p.Data)
 	case p.Acked.Source != 0:
-		dst = append(dst, byte(p.Port)|portAcked)
+		dst = append(dst, portMark|portAcked|byte(p.Port))
 		dst = binary.BigEndian.AppendUint16(dst, p.Acked.Epoch)
 		dst = appendUint24(dst, p.Acked.Sequence)
-	default:
-		dst = append(dst, byte(p.Port))
+	case p.Port != PortText:
+		dst = append(dst, portMark|byte(p.Port))
 	}
 	return append(dst, p.Body...)
 }
@@ -108,10 +113,17 @@ func parsePayload(plain []byte, h *Header, self uint32) (Payload, error) {
 		return p, p.check(h)
 	}
 	first := plain[0] // and here of one
-	if first&portCompression != 0 {
-		return Payload{}, fmt.Errorf("%w: compression %d of a later version", ErrForeign, first>>6)
+	switch {
+	case reserved(first):
+		return Payload{}, fmt.Errorf("%w: plaintext that begins with 0x%02x, of a later version", ErrForeign, first)
+	case first&portMarks != portMark:
+		p.Port, p.Body = PortText, plain
+		return p, p.check(h)
 	}
 	p.Port, p.Body = Port(first&maxPort), plain[PortSize:]
+	if p.Port == PortText && first&portAcked == 0 {
+		return Payload{}, fmt.Errorf("%w: text with a port", ErrInvalid)
+	}
 	if first&portAcked != 0 {
 		if len(p.Body) < AckedSize {
 			return Payload{}, fmt.Errorf("%w: ends within an acknowledgement", ErrInvalid)
@@ -124,3 +136,7 @@ func parsePayload(plain []byte, h *Header, self uint32) (Payload, error) {
 	}
 	return p, p.check(h)
 }
+
+// reserved says whether a later version may begin a plaintext so: no text does, and no
+// port.
+func reserved(first byte) bool { return first == 0xC0 || first == 0xC1 || first > 0xF4 }

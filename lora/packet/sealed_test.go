@@ -293,6 +293,7 @@ func TestSealRefuses(t *testing.T) {
 	n := newNodes(t)
 	good := Header{Type: TypeFlood, ID: ID{n.a.NodeID(), 1, 77}, TTL: 5, Tx: 1, Next: 2}
 	text := func(size int) Payload { return Payload{Port: PortText, Body: []byte(strings.Repeat("x", size))} }
+	file := func(size int) Payload { return Payload{Port: PortFile, Body: make([]byte, size)} }
 	toChannel := func(change func(*Header), p Payload) func() error {
 		h := good
 		change(&h)
@@ -310,10 +311,14 @@ func TestSealRefuses(t *testing.T) {
 		seal func() error
 		ok   bool
 	}{
-		{"longest flood", toChannel(same, text(MaxFloodBody)), true},
-		{"longer flood", toChannel(same, text(MaxFloodBody+1)), false},
-		{"longest routed", toNode(same, text(MaxRoutedBody)), true},
-		{"longer routed", toNode(same, text(MaxRoutedBody+1)), false},
+		{"longest flood", toChannel(same, file(MaxFloodBody)), true},
+		{"longer flood", toChannel(same, file(MaxFloodBody+1)), false},
+		{"longest text to a channel", toChannel(same, text(MaxFloodBody+PortSize)), true},
+		{"longer text to a channel", toChannel(same, text(MaxFloodBody+PortSize+1)), false},
+		{"longest routed", toNode(same, file(MaxRoutedBody)), true},
+		{"longer routed", toNode(same, file(MaxRoutedBody+1)), false},
+		{"longest text to a node", toNode(same, text(MaxRoutedBody+PortSize)), true},
+		{"longer text to a node", toNode(same, text(MaxRoutedBody+PortSize+1)), false},
 		{"longest routed with acknowledgement", toNode(same, Payload{Port: PortText, Acked: ID{n.b.NodeID(), 1, laneBit}, Body: text(MaxRoutedBody - AckedSize).Body}), true},
 		{"longer routed with acknowledgement", toNode(same, Payload{Port: PortText, Acked: ID{n.b.NodeID(), 1, laneBit}, Body: text(MaxRoutedBody - AckedSize + 1).Body}), false},
 		{"longest share to a channel", toChannel(func(h *Header) { h.Type = TypeFragment }, Payload{Data: 1, Body: make([]byte, MaxFloodShare)}), true},

@@ -54,7 +54,7 @@ func (w *world) textOf(m *message) []byte {
 func (s *meshed) content(m *message, msg *mesh.Message) {
 	l := s.world.layout()
 	if l.Total == 0 {
-		msg.Payload = make([]byte, max(s.world.Text+1+tagBytes, payloadBytes))
+		msg.Payload = make([]byte, max(s.world.Text+tagBytes, payloadBytes))
 		return
 	}
 	shares, err := l.Encode(packet.PortText, s.world.textOf(m))

@@ -30,8 +30,8 @@ type meshed struct {
 }
 
 const (
-	payloadBytes  = 40 + 1 + 8 // text, port and tag
-	noiseFloordBm = -114       // of 250 kHz at a noise figure of 6 dB
+	payloadBytes  = 40 + 8 // text and tag
+	noiseFloordBm = -114   // of 250 kHz at a noise figure of 6 dB
 )
 
 // genesis is the time at which runs begin.
