@@ -44,9 +44,9 @@ func (t *linkTable) seenCost(to uint16, moves bool, now time.Time) (cost float64
 	return cost
 }
 
-// met says whether a neighbour came into range after its latest list, and was heard of
+// justMet says whether a neighbour came into range after its latest list, and was heard of
 // late.
-func (t *linkTable) met(id uint16, now time.Time) bool {
+func (t *linkTable) justMet(id uint16, now time.Time) bool {
 	n, l := t.heard[id], t.lists[id]
 	return n != nil && l != nil && l.at.Before(n.steady.born) && now.Sub(n.last) < metOfLate
 }

@@ -156,7 +156,7 @@ func (t *linkTable) outgoing(now time.Time) {
 			cost += t.seenCost(to, moves, now)
 		}
 		add(from, to, cost)
-		if t.lists[from] == nil && from != t.me || to == t.me && moves && t.met(from, now) { // nothing known but that it is heard
+		if t.lists[from] == nil && from != t.me || to == t.me && moves && t.justMet(from, now) { // nothing known but that it is heard
 			add(to, from, linkCost+guessedCost)
 		}
 	}
