@@ -336,3 +336,29 @@ func TestAckRides(t *testing.T) {
 		})
 	}
 }
+
+// Nobody sends a message to a relay that may not pass it on.
+func TestNoRelaysLeft(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		to   uint32
+		ttl  uint8
+		want int
+	}{{"a relay", far, 1, 0}, {"a relay that may relay", far, 2, 1}, {"the receiver", third, 1, 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, nil)
+			n.learn(there, there, here)
+			n.learn(third, third, here, far)
+			n.learn(far, far, third)
+			n.mesh.load.heard(time.Minute, n.now)
+			n.takeSent()
+			p := theirs(1, test.to, there)
+			p.TTL = test.ttl
+			n.receive(p)
+			n.pass(time.Second)
+			if ids := nexts(n.takeSent()); len(ids) != test.want {
+				t.Errorf("sent to %04x, want %d", ids, test.want)
+			}
+		})
+	}
+}

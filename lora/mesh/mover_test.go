@@ -7,8 +7,7 @@ import (
 
 // moved is a table of node 1, which hears 2 no more and 3 since a moment ago: it has moved
 // on, and neither has a new list. Node 4 hears both of them.
-func moved(t *testing.T) (*linkTable, time.Time) {
-	t.Helper()
+func moved() (*linkTable, time.Time) {
 	table := chart(1, map[uint16][]uint16{1: {2}, 2: {1, 4}, 3: {4}, 4: {2, 3}})
 	now := epoch.Add(settled + 5*time.Minute)
 	for range suspicion * (firstGap + 2) {
@@ -18,7 +17,7 @@ func moved(t *testing.T) (*linkTable, time.Time) {
 }
 
 func TestWhoMovesGoesByWhatItHears(t *testing.T) {
-	table, now := moved(t)
+	table, now := moved()
 	if n := table.heard[2]; !table.gone(n, now) || !table.moves(now) {
 		t.Fatalf("gone %v, moves %v: want both", table.gone(n, now), table.moves(now))
 	}
@@ -40,7 +39,7 @@ func TestWhoMovesGoesByWhatItHears(t *testing.T) {
 
 // Who stands still waits until others say that they hear it.
 func TestWhoStandsGoesByLists(t *testing.T) {
-	table, now := moved(t)
+	table, now := moved()
 	for _, n := range table.heard {
 		n.steady.born, n.last, n.at = epoch, now, table.copies
 	}
@@ -78,31 +77,5 @@ func TestWhoMovesAvoidsTheSilent(t *testing.T) {
 	table.lists[5].hears = nil
 	if got := way(); got.first != 2 {
 		t.Errorf("by way of %+v, want 2, as there is no other", got)
-	}
-}
-
-// Nobody sends a message to a relay that may not pass it on.
-func TestNoRelaysLeft(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		to   uint32
-		ttl  uint8
-		want int
-	}{{"a relay", far, 1, 0}, {"a relay that may relay", far, 2, 1}, {"the receiver", third, 1, 1}} {
-		t.Run(test.name, func(t *testing.T) {
-			n := newNode(t, nil)
-			n.learn(there, there, here)
-			n.learn(third, third, here, far)
-			n.learn(far, far, third)
-			n.mesh.load.heard(time.Minute, n.now)
-			n.takeSent()
-			p := theirs(1, test.to, there)
-			p.TTL = test.ttl
-			n.receive(p)
-			n.pass(time.Second)
-			if ids := nexts(n.takeSent()); len(ids) != test.want {
-				t.Errorf("sent to %04x, want %d", ids, test.want)
-			}
-		})
 	}
 }
