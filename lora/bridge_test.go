@@ -136,7 +136,7 @@ func TestEchoNode(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		air := ether.NewAir(ether.Config{Seed: 1})
-		short := func(c *Config) { c.MessageTTL = 10 * time.Minute }
+		short := func(c *Config) { c.MessageTTL = 40 * time.Minute }
 		a := newStation(t, air, short)
 		a.run()
 		nobody := packet.NewIdentity().Public()
@@ -146,7 +146,7 @@ func TestExpiry(t *testing.T) {
 		}
 		a.mu.Unlock()
 		a.send(nobody.NodeID(), "nobody there")
-		time.Sleep(9 * time.Minute)
+		time.Sleep(39 * time.Minute)
 		if got := a.states(); got["sent"] != 1 {
 			t.Fatalf("states before the end %v", got)
 		}
@@ -159,7 +159,7 @@ func TestExpiry(t *testing.T) {
 		// Without a radio it expires, too: at the latest when Run tries again.
 		b := newStation(t, air, short)
 		b.send(a.node, "the radio is away")
-		time.Sleep(11 * time.Minute)
+		time.Sleep(41 * time.Minute)
 		b.run()
 		await(t, time.Second, "expiry", func() bool { return b.states()["expired"] == 1 })
 		if got := a.inbox(); len(got) != 0 {

@@ -89,6 +89,9 @@ func (m *Mesh) wideDue(now time.Time) bool {
 func (m *Mesh) receiveBeacon(p Packet, r reception) {
 	id := Short(p.From)
 	newer := m.links.learn(&p, r.now)
+	if newer {
+		m.revive(p.From, r.now)
+	}
 	if p.TTL == 0 && id == p.Tx && !p.Repair {
 		if !newer || !m.links.castaway(id, r.now) {
 			return

@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -63,20 +62,6 @@ func TestAskAgain(t *testing.T) {
 	}
 	n.receive(ackOf(m.ID, far, third))
 	n.wantStates("1 sent 1", "1 relayed 1", "1 delivered 1")
-}
-
-// What is flooded, nobody repeats: its source does so soon.
-func TestFloodedSoonAgain(t *testing.T) {
-	n := newNode(t, nil)
-	n.enqueue(ours(1, far, time.Hour))
-	n.pass(3 * time.Minute)
-	attempts := make(map[uint8]bool)
-	for _, p := range n.takeSent() {
-		attempts[p.Attempt] = true
-	}
-	if len(attempts) < 2 {
-		t.Errorf("attempts %v within three minutes", attempts)
-	}
 }
 
 // Who has an acknowledgement answers a flood of its message with it, and a source
@@ -153,15 +138,6 @@ func TestSilentNeighbour(t *testing.T) {
 	}
 }
 
-func TestUnknownWayFloods(t *testing.T) {
-	n := newNode(t, nil)
-	n.enqueue(ours(1, far, time.Hour))
-	n.pass(time.Second)
-	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Routed || sent[0].Next != Anybody || sent[0].TTL != unknownHops {
-		t.Errorf("sent %+v, want a flood", sent)
-	}
-}
-
 // A relay passes a message on once for each attempt, and tells who asks again.
 func TestPassOn(t *testing.T) {
 	n := newNode(t, nil)
@@ -208,31 +184,6 @@ func TestOneAtATimePerReceiver(t *testing.T) {
 	n.pass(time.Second)
 	if sent := n.takeSent(); len(sent) != 1 || sent[0].ID.Sequence != 2 {
 		t.Errorf("after the acknowledgement: %+v, want message 2", sent)
-	}
-}
-
-// Where nobody knows a way, and the channel is busy, a message is not flooded again and
-// again: that takes a transmission of every third node.
-func TestFloodsOnABusyChannel(t *testing.T) {
-	second := func(busy bool) time.Duration {
-		n := newNode(t, nil)
-		n.learn(there, there, here)
-		n.takeSent()
-		if busy {
-			n.mesh.load.heard(time.Minute, n.now)
-		}
-		n.enqueue(ours(1, far, 10*time.Hour))
-		for n.now.Sub(epoch) < 5*time.Hour {
-			n.pass(10 * time.Second)
-			if slices.ContainsFunc(n.takeSent(), func(p Packet) bool { return p.Type == Routed && p.Attempt == 1 }) {
-				break
-			}
-		}
-		return n.now.Sub(epoch)
-	}
-	calm, busy := second(false), second(true)
-	if calm > 3*time.Minute || busy < 6*time.Minute {
-		t.Errorf("flooded again after %v, and %v on a busy channel", calm, busy)
 	}
 }
 

@@ -158,7 +158,6 @@ func (m *Mesh) sendShare(o *outgoing, i int, now time.Time) {
 	p.Attempt = uint8((o.earlier + g.sent[i]) % attempts)
 	g.sent[i]++
 	way, known := m.way(Short(o.To), past{}, now)
-	o.flooded = !known
 	if !known {
 		m.floodDirect(p, o, 0, now)
 		return

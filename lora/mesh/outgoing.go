@@ -37,10 +37,11 @@ type Message struct {
 type outgoing struct {
 	Message
 	tries   int  // in this life
+	revived int  // after so many of these the next came early: see revive
 	earlier int  // attempts before it: relays take one of the same number for a repetition
 	waiting bool // direct, sent, and not acknowledged since
 	passed  bool // a neighbour has passed it on
-	flooded bool // so was the last attempt
+	blind   bool // no way was known at the last attempt
 	// along is the way of the last attempt, once a neighbour has passed it on, and
 	// asked how often that one was asked since what became of it.
 	along *forward
@@ -152,7 +153,7 @@ func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
 	}
 	way, known := m.way(Short(o.To), past{}, now)
 	flooded := !known || o.tries%floodEvery == floodEvery-1 && m.load.share(now) < busyShare
-	o.flooded, o.along, o.asked = flooded, nil, 0
+	o.blind, o.along, o.asked = !known, nil, 0
 	o.tries++
 	if flooded {
 		m.floodDirect(p, o, way.hops, now)
@@ -195,15 +196,16 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 }
 
 // patience is how long an acknowledgement may take to come, doubled with every
-// attempt but the first ones. Relays repeat what goes along a way, and nobody what
-// is flooded. Where the channel is busy they go on for long, and another attempt, most of
-// all another flood, would take it from the first.
+// attempt but the first ones. Relays repeat what goes along a way; where the channel is
+// busy they go on for long, and another attempt would take it from the first. Where no way
+// was known, everyone in reach has had it, and another flood finds nobody else before
+// something changes: see revive.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
+	if o.blind {
+		return maxBackoff + m.jitter(maxBackoff/2)
+	}
 	crawl := 1 + ackBusy*max(m.load.share(now)-ackCalm, 0)
 	d := m.packets(ackPackets*crawl, ackLeast) + m.roundTrip(hops, now)
-	if o.flooded {
-		d = time.Duration(crawl * float64(m.floodTrip(hops, now)))
-	}
 	most := max(d, maxBackoff)
 	for i := 1; i < o.tries && d < most; i++ {
 		d *= 2
@@ -271,14 +273,19 @@ func (m *Mesh) lose(o *outgoing) {
 	}
 }
 
-// revive cuts a long pause short when the receiver is heard again.
+// revive cuts a long pause short when the receiver is heard again, or heard of: once
+// between two attempts that come by themselves, since one that is heard need not hear.
 func (m *Mesh) revive(node uint32, now time.Time) {
 	l := m.lanes[node]
 	if l == nil || l.due.IsZero() || now.Sub(l.lastSent) < 2*time.Minute {
 		return
 	}
+	o := l.queue[0]
+	if o.revived > 0 && o.tries < o.revived+2 {
+		return
+	}
 	if soon := now.Add(5*time.Second + m.jitter(10*time.Second)); l.due.After(soon) {
-		l.due = soon
+		l.due, o.revived = soon, o.tries
 	}
 }
 

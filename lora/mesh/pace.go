@@ -51,10 +51,3 @@ func (m *Mesh) roundTrip(hops int, now time.Time) time.Duration {
 	hop := 2*m.cfg.Airtime(usualSize) + m.cfg.Airtime(ackSize) + m.packets(turnPackets, turnLeast)
 	return time.Duration(float64(hop)*m.busy(now)) * time.Duration(max(hops, 1)+1)
 }
-
-// floodTrip is how long a flood takes to find its receiver, and the answer, which
-// is one, too, to come back.
-func (m *Mesh) floodTrip(hops int, now time.Time) time.Duration {
-	window := (m.tuning.Window + m.tuning.WindowLoad*m.load.share(now)) / 2
-	return m.packets(2*float64(hops)*(window+1), 2*time.Duration(hops)*turnLeast)
-}
