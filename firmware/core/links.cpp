@@ -31,6 +31,12 @@ bool contains(const uint16_t* ids, int n, uint16_t id) {
   return false;
 }
 
+int List::hearsOf(const uint16_t* ids, int n) const {
+  int count = 0;
+  for (int i = 0; i < size; i++) count += contains(ids, n, heard[i]);
+  return count;
+}
+
 void Links::start(uint16_t me, int16_t floorTenths) {
   me_ = me;
   floorTenths_ = floorTenths;

@@ -31,6 +31,7 @@ struct List : Known {
   uint16_t heard[kMaxListed];
 
   bool hears(uint16_t node) const { return contains(heard, size, node); }
+  int hearsOf(const uint16_t* ids, int n) const;  // how many of these it hears
 };
 
 class Links {

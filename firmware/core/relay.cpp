@@ -135,9 +135,16 @@ bool Relay::worthIt(const Flood& f, double* rank) {
   const Scene::Self self = {transmitter_.load(now_) / 10000.0, f.name.source == node_, f.confirmed, kTries, f.copies, f.sent};
   Scene s(self);
   const List* lists = links_.lists();
+  uint16_t near[kMaxLists + 1] = {short_()};
+  int count = 1;
+  for (int i = 0; i < kMaxLists; i++) {
+    if (lists[i].hears(short_())) near[count++] = lists[i].id;
+  }
   for (int i = 0; i < kMaxLists; i++) {
     const List& v = lists[i];
-    if (v.hears(short_())) s.listener(v.degree, f.holder(v.id) < f.count, f.speakers(v));
+    if (!v.hears(short_())) continue;
+    const int ways = f.name.type == kFlood ? 2 * v.hearsOf(near, count) : v.degree;
+    s.listener(ways, f.holder(v.id) < f.count, f.speakers(v));
   }
   if (rank != nullptr) *rank = s.rank();
   for (int i = 0; i < kMaxLists && f.sent > 0; i++) {

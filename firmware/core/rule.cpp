@@ -10,25 +10,25 @@ constexpr int kFallback = 3;         // copies that make a relay needless where 
 // lora/mesh has a floor of 0.3 for what is received, which these numbers keep above.
 static_assert(kTuning.received - kTuning.receivedLoad >= 0.3, "at a load of 1");
 
-double weight(int degree) { return degree <= kWantedListeners ? 1 : static_cast<double>(kWantedListeners) / degree; }
+double weight(int ways) { return ways <= kWantedListeners ? 1 : static_cast<double>(kWantedListeners) / ways; }
 
 }  // namespace
 
 Scene::Scene(const Self& self) : self_(self), miss_(1 - (kTuning.received - kTuning.receivedLoad * self.load)) {}
 
-// part is what a node is worth that hears so many and has had so many chances.
-double Scene::part(int degree, int chances) const {
-  double part = weight(degree);
+// part is what a node is worth to which it can come in so many ways, after so many chances.
+double Scene::part(int ways, int chances) const {
+  double part = weight(ways);
   for (; chances > 0; chances--) part *= miss_;
   return part;
 }
 
-void Scene::listener(int degree, bool has, int copies) {
-  most_ += part(degree, 0);
-  if (!has) worth_ += part(degree, self_.sent + copies);
+void Scene::listener(int ways, bool has, int copies) {
+  most_ += part(ways, 0);
+  if (!has) worth_ += part(ways, self_.sent + copies);
 }
 
-void Scene::beyond(int degree, bool blind) { stranded_ += part(degree, blind ? 0 : self_.sent); }
+void Scene::beyond(int ways, bool blind) { stranded_ += part(ways, blind ? 0 : self_.sent); }
 
 bool Scene::relays() const {
   if (self_.own && !self_.confirmed && self_.sent < self_.tries) return true;

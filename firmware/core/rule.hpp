@@ -29,13 +29,14 @@ class Scene {
   };
 
   explicit Scene(const Self& self);  // which has to last
-  // listener adds a node known to hear this one: how many nodes it hears, whether it has
-  // sent the message or said that it has it, and if not, how many that it hears sent it.
-  void listener(int degree, bool has, int copies);
+  // listener adds a node known to hear this one: how many can bring it what it
+  // lacks, whether it has sent the message or said that it has it, and if not, how many
+  // that it hears sent it.
+  void listener(int ways, bool has, int copies);
   // beyond adds, when this node has sent, a node that hears a listener which has not sent
   // the message, and is not known to have it nor to hear any node that sent it. Blind:
   // this node would not hear that listener relay.
-  void beyond(int degree, bool blind);
+  void beyond(int ways, bool blind);
 
   // relays says whether the scene is worth a transmission.
   bool relays() const;
@@ -43,7 +44,7 @@ class Scene {
   double rank() const;
 
  private:
-  double part(int degree, int chances) const;
+  double part(int ways, int chances) const;
 
   const Self& self_;
   double miss_;         // probability that a copy is missed

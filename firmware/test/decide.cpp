@@ -1,7 +1,7 @@
 // Decides scenes as the core does, for a test of lora/mesh that compares. Writes the
 // tuning; then reads a scene a line, and writes whether it is worth a relay, and when:
 //
-//   load own confirmed tries copies sent  n (degree has copies)*  n (degree blind)*
+//   load own confirmed tries copies sent  n (ways has copies)*  n (ways blind)*
 #include <stdio.h>
 
 #include "../core/rule.hpp"
@@ -24,12 +24,12 @@ int main() {
     const Scene::Self self = {load, own, confirmed, tries, copies, sent};
     Scene s(self);
     for (int n = number(); n > 0; n--) {
-      const int degree = number(), has = number();
-      s.listener(degree, has == 1, number());
+      const int ways = number(), has = number();
+      s.listener(ways, has == 1, number());
     }
     for (int n = number(); n > 0; n--) {
-      const int degree = number();
-      s.beyond(degree, number() == 1);
+      const int ways = number();
+      s.beyond(ways, number() == 1);
     }
     printf("%d %.17g\n", s.relays(), s.rank());
   }

@@ -100,6 +100,28 @@ void testBeacons() {
   CHECK(beacons >= 1 && beacons <= 3, "%d beacons in 130 s", beacons);
 }
 
+// beaconOf is what a node says whom it hears: node 2, which is this one, twelve more, and
+// another one.
+Bytes beaconOf(uint8_t node, uint8_t another) {
+  Bytes b = {0xC0, 0x13, 0, 0x11, 0x11, 0x00, node, 0xBE, 0xEF, 0, 0, 1, 0x00, node, 14, 0x00, 0x02, 0xFF, 0x00, another, 0xFF};
+  for (uint8_t id = 20; id < 32; id++) b.insert(b.end(), {0x00, id, 0xFF});
+  return b;
+}
+
+// A listener that hears many is worth a relay when none of these is near: they lack the
+// message as well.
+void testFarSide() {
+  for (bool near : {false, true}) {
+    Bench b;
+    alone(b);
+    hear(b, beaconOf(5, 6));
+    for (uint8_t id = 20; near && id < 32; id++) hear(b, beaconOf(id, 1));
+    hear(b, flood(1));
+    b.pass(8000);
+    CHECK((b.desk.sent.size() == 1) == !near, "%zu sent, near %d", b.desk.sent.size(), near);
+  }
+}
+
 }  // namespace
 
 void relayTests() {
@@ -108,4 +130,5 @@ void relayTests() {
   run("relay keeps to its duty cycle", testRelayKeepsToItsDutyCycle);
   run("fair share", testFairShare);
   run("beacons", testBeacons);
+  run("far side", testFarSide);
 }

@@ -78,10 +78,10 @@ func randomScene(r *rand.Rand) scene {
 		s.load = 0
 	}
 	for range r.IntN(12) {
-		s.listeners = append(s.listeners, listener{degree: 1 + r.IntN(20), has: r.IntN(2) == 0, copies: r.IntN(3)})
+		s.listeners = append(s.listeners, listener{ways: 1 + r.IntN(20), has: r.IntN(2) == 0, copies: r.IntN(3)})
 	}
 	for range r.IntN(12) {
-		s.beyond = append(s.beyond, beyond{degree: 1 + r.IntN(20), blind: r.IntN(6) == 0})
+		s.beyond = append(s.beyond, beyond{ways: 1 + r.IntN(20), blind: r.IntN(6) == 0})
 	}
 	return s
 }
@@ -91,11 +91,11 @@ func writeScene(w *strings.Builder, s *scene) {
 	fmt.Fprintf(w, "%.17g %d %d %d %d %d", s.load, bit[s.own], bit[s.confirmed], s.tries, s.copies, s.sent)
 	fmt.Fprintf(w, " %d", len(s.listeners))
 	for _, l := range s.listeners {
-		fmt.Fprintf(w, " %d %d %d", l.degree, bit[l.has], l.copies)
+		fmt.Fprintf(w, " %d %d %d", l.ways, bit[l.has], l.copies)
 	}
 	fmt.Fprintf(w, " %d", len(s.beyond))
 	for _, b := range s.beyond {
-		fmt.Fprintf(w, " %d %d", b.degree, bit[b.blind])
+		fmt.Fprintf(w, " %d %d", b.ways, bit[b.blind])
 	}
 	fmt.Fprintln(w)
 }

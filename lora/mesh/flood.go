@@ -139,7 +139,9 @@ func (m *Mesh) wanted(f *flood, now time.Time) bool {
 	return f.verdict
 }
 
-// scene is what this node knows of f. It holds until the next call.
+// scene is what this node knows of f. It holds until the next call. Of a message for
+// everyone it counts who can bring it to a listener from this side, and as many again from
+// others: at a way between two parts of the network those on the far side lack it as well.
 func (m *Mesh) scene(f *flood, now time.Time) *scene {
 	m.work.weighed++
 	s := &m.sketch
@@ -148,9 +150,13 @@ func (m *Mesh) scene(f *flood, now time.Time) *scene {
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
 	calm := f.key.kind == Flood && s.load <= sureCalm // beacons, and floods for one node, are too many
-	for _, v := range m.links.audience() {
+	audience := m.links.audience()
+	for _, v := range audience {
 		list := m.links.lists[v]
-		l := listener{degree: list.degree(), has: contains(f.holders, v) || calm && m.links.departed(v, now)}
+		l := listener{ways: list.degree(), has: contains(f.holders, v) || calm && m.links.departed(v, now)}
+		if f.key.kind == Flood {
+			l.ways = 2 * (1 + list.hearsOf(audience, false))
+		}
 		if !l.has {
 			l.copies = list.hearsOf(f.spoke, calm)
 		}
@@ -176,7 +182,7 @@ func (m *Mesh) lookBeyond(f *flood, s *scene) {
 				s.beyond[i].blind = s.beyond[i].blind || blind
 			} else if x != m.short && !contains(f.holders, x) && !m.reached(f, x) {
 				m.index[x] = len(s.beyond)
-				s.beyond = append(s.beyond, beyond{degree: m.links.degree(x), blind: blind})
+				s.beyond = append(s.beyond, beyond{ways: m.links.degree(x), blind: blind})
 			}
 		}
 	}

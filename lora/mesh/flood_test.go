@@ -11,6 +11,10 @@ import (
 // Who relays: one that has listeners who probably lack the message.
 func TestCoverage(t *testing.T) {
 	p := theirs(1, packet.Broadcast, there)
+	var crowd []uint32
+	for id := range uint32(12) {
+		crowd = append(crowd, 0x55550000+id)
+	}
 	tests := []struct {
 		name  string
 		teach func(*node)
@@ -20,6 +24,13 @@ func TestCoverage(t *testing.T) {
 		{"listeners that lack it", func(n *node) { n.learn(third, third, here); n.learn(far, far, here) }, 1},
 		{"listeners that heard it too", func(n *node) { n.learn(third, third, here, there); n.learn(far, far, here, there) }, 0},
 		{"only its source listens", func(n *node) { n.learn(there, there, here) }, 0},
+		{"a listener on the far side", func(n *node) { n.learn(third, third, append(crowd, here)...) }, 1},
+		{"a listener in the midst of neighbours", func(n *node) {
+			for _, id := range crowd {
+				n.learn(id, id, append(crowd, here, there)...)
+			}
+			n.learn(third, third, append(crowd, here)...)
+		}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

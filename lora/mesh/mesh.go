@@ -10,8 +10,9 @@
 //   - A message that was delivered once is not delivered again.
 //   - Messages for everyone are flooded by coverage: beacons tell who hears whom,
 //     and a node relays while those who hear it, and who probably lack the
-//     message, are worth a transmission. Where beacons tell nothing, it relays
-//     unless it has heard the message often enough.
+//     message, are worth a transmission: the more, the fewer of its neighbours can bring
+//     it to them. Where beacons tell nothing, it relays unless it has heard the message
+//     often enough.
 //   - Messages for one node go hop by hop along the cheapest known way, over
 //     links that work in the direction needed. Hearing the next hop pass it on
 //     acknowledges the hop; else it is repeated, then sent another way, then
@@ -20,7 +21,8 @@
 //     later attempt those that an earlier one took. A node that moves itself goes by what
 //     it hears rather than by what others say of it.
 //   - The acknowledgement of the receiver rides back and ends all repetitions of
-//     those who hear it. Until then the source repeats, with growing pauses.
+//     those who hear it. Until then the source repeats, with growing pauses, or, where it
+//     knows no way, when it hears of the receiver.
 //   - Nodes ask a neighbour from time to time for the messages they lack. Over links
 //     that work one way nobody can ask: who is at the beginning of one repeats what
 //     nobody on the other side is known to have, and who is at its end spreads what a node

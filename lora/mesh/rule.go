@@ -19,7 +19,7 @@ type scene struct {
 
 // listener is a node known to hear this one.
 type listener struct {
-	degree int  // how many nodes it hears
+	ways   int  // how many nodes can bring it what it lacks
 	has    bool // it has sent the message, or said that it has it, or has left
 	copies int  // nodes it hears that have sent the message
 }
@@ -27,8 +27,8 @@ type listener struct {
 // beyond is a node that hears a listener which has not sent the message, and
 // that is not known to have it nor to hear any node that sent it.
 type beyond struct {
-	degree int
-	blind  bool // this node would not hear that listener relay
+	ways  int
+	blind bool // this node would not hear that listener relay
 }
 
 const (
@@ -59,7 +59,7 @@ func (t *Tuning) relays(s *scene) bool {
 func (t *Tuning) rank(s *scene) float64 {
 	most := 0.0
 	for _, l := range s.listeners {
-		most += weight(l.degree)
+		most += weight(l.ways)
 	}
 	if most == 0 {
 		return 1
@@ -75,7 +75,7 @@ func (t *Tuning) worth(s *scene) float64 {
 	sum := 0.0
 	for _, l := range s.listeners {
 		if !l.has {
-			sum += math.Pow(missed, float64(s.sent+l.copies)) * weight(l.degree)
+			sum += math.Pow(missed, float64(s.sent+l.copies)) * weight(l.ways)
 		}
 	}
 	return sum
@@ -91,7 +91,7 @@ func (t *Tuning) strandedWorth(s *scene) float64 {
 		if b.blind {
 			chance = 1
 		}
-		sum += chance * weight(b.degree)
+		sum += chance * weight(b.ways)
 	}
 	return sum
 }
@@ -101,8 +101,7 @@ func (t *Tuning) missed(load float64) float64 {
 	return 1 - max(t.Received-t.ReceivedLoad*load, leastReceived)
 }
 
-// weight is what one node is worth that hears so many: less when many can bring
-// it what it lacks.
-func weight(degree int) float64 {
-	return min(1, wantedListeners/float64(max(degree, 1)))
+// weight is what one node is worth to which what it lacks can come in so many ways.
+func weight(ways int) float64 {
+	return min(1, wantedListeners/float64(max(ways, 1)))
 }
