@@ -44,6 +44,19 @@ func TestBeaconOfReceiverBringsAttempt(t *testing.T) {
 	}
 }
 
+// An answer to the last attempt may be on its way.
+func TestNotRevivedAtOnce(t *testing.T) {
+	n := newNode(t, nil)
+	n.enqueue(ours(1, far, 10*time.Hour))
+	n.pass(30 * time.Second)
+	n.takeSent()
+	n.learn(far, far)
+	n.pass(time.Minute)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Errorf("sent %+v, want nothing yet", sent)
+	}
+}
+
 // A receiver that does not hear, and is heard all the time, is not tried each time.
 func TestRevivedOnceUntilNextAttempt(t *testing.T) {
 	n := blind(t)
