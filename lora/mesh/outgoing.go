@@ -202,7 +202,8 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 // something changes: see revive.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
 	if o.blind {
-		return maxBackoff + m.jitter(maxBackoff/2)
+		rest := m.packets(blindPackets, blindLeast)
+		return rest + m.jitter(rest/2)
 	}
 	crawl := 1 + ackBusy*max(m.load.share(now)-ackCalm, 0)
 	d := m.packets(ackPackets*crawl, ackLeast) + m.roundTrip(hops, now)
