@@ -18,7 +18,7 @@ const (
 	ackLeast     = 10 * time.Second // at least,
 	ackBusy      = 12               // and how many times as long more when the channel is always busy,
 	ackCalm      = 0.15             // but for the share of it up to which it is not
-	blindPackets = 1300             // between floods to a receiver to whom no way is known,
+	blindPackets = 1370             // between floods to a receiver to whom no way is known,
 	blindLeast   = 10 * time.Second // at least
 	maxBackoff   = 15 * time.Minute
 )
