@@ -31,11 +31,7 @@ bool contains(const uint16_t* ids, int n, uint16_t id) {
   return false;
 }
 
-int List::hearsOf(const uint16_t* ids, int n) const {
-  int count = 0;
-  for (int i = 0; i < size; i++) count += contains(ids, n, heard[i]);
-  return count;
-}
+bool List::hears(uint16_t node) const { return contains(heard, size, node); }
 
 void Links::start(uint16_t me, int16_t floorTenths) {
   me_ = me;
@@ -101,6 +97,12 @@ bool Links::hears(uint16_t a, uint16_t b) {
   if (a == me_) return neighbour(b) != nullptr;
   const List* l = list(a);
   return l != nullptr && l->hears(b);
+}
+
+int Links::nearby(const List& listener) const {
+  int n = 1;
+  for (const List& l : lists_) n += l.hears(me_) && listener.hears(l.id);
+  return n;
 }
 
 // way searches from the receiver backwards, a hop at a time, for a node that hears

@@ -30,8 +30,7 @@ struct List : Known {
   uint32_t sequence;
   uint16_t heard[kMaxListed];
 
-  bool hears(uint16_t node) const { return contains(heard, size, node); }
-  int hearsOf(const uint16_t* ids, int n) const;  // how many of these it hears
+  bool hears(uint16_t node) const;
 };
 
 class Links {
@@ -47,8 +46,12 @@ class Links {
   Neighbour* neighbour(uint16_t id);  // nullptr: it is not known
   List* list(uint16_t id);
   const Neighbour* neighbours() const { return neighbours_; }  // kMaxNeighbours places
-  const List* lists() const { return lists_; }                 // kMaxLists places
+  const List (&lists() const)[kMaxLists] { return lists_; }
   int neighbourCount() const;
+
+  // nearby is how many can bring a listener what this node can: this node, and those of
+  // its listeners whom that one hears.
+  int nearby(const List& listener) const;
 
   // way is the next hop to a node that avoids those tried; kNobody if none is known.
   uint16_t way(uint16_t to, const uint16_t* tried, int triedCount);

@@ -134,31 +134,22 @@ bool Relay::worthIt(const Flood& f, double* rank) {
   if (f.over) return false;
   const Scene::Self self = {transmitter_.load(now_) / 10000.0, f.name.source == node_, f.confirmed, kTries, f.copies, f.sent};
   Scene s(self);
-  const List* lists = links_.lists();
-  uint16_t near[kMaxLists + 1] = {short_()};
-  int count = 1;
-  for (int i = 0; i < kMaxLists; i++) {
-    if (lists[i].hears(short_())) near[count++] = lists[i].id;
-  }
-  for (int i = 0; i < kMaxLists; i++) {
-    const List& v = lists[i];
-    if (!v.hears(short_())) continue;
-    const int ways = f.name.type == kFlood ? 2 * v.hearsOf(near, count) : v.degree;
-    s.listener(ways, f.holder(v.id) < f.count, f.speakers(v));
+  for (const List& x : links_.lists()) {
+    const bool has = f.holder(x.id) < f.count;
+    const int copies = f.speakers(x);
+    if (x.hears(short_())) {
+      s.listener(f.name.type == kFlood ? 2 * links_.nearby(x) : x.degree, has, copies);
+    } else if (f.sent > 0 && !has && copies == 0) {
+      bool behind = false, blind = false;
+      for (const List& v : links_.lists()) {
+        if (!x.hears(v.id) || !v.hears(short_()) || (f.spoke >> f.holder(v.id) & 1)) continue;
+        behind = true;
+        blind = blind || links_.neighbour(v.id) == nullptr;
+      }
+      if (behind) s.beyond(x.degree, blind);
+    }
   }
   if (rank != nullptr) *rank = s.rank();
-  for (int i = 0; i < kMaxLists && f.sent > 0; i++) {
-    const List& x = lists[i];
-    if (x.hears(short_()) || f.holder(x.id) < f.count || f.speakers(x) > 0) continue;
-    bool behind = false, blind = false;
-    for (int j = 0; j < kMaxLists; j++) {
-      const List& v = lists[j];
-      if (!x.hears(v.id) || !v.hears(short_()) || (f.spoke >> f.holder(v.id) & 1)) continue;
-      behind = true;
-      blind = blind || links_.neighbour(v.id) == nullptr;
-    }
-    if (behind) s.beyond(x.degree, blind);
-  }
   return s.relays();
 }
 

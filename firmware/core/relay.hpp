@@ -125,19 +125,20 @@ class Relay final : public Outcomes {
 
   Transmitter& transmitter_;
   Counters& counters_;
-  Millis now_ = 0;  // when it was last called
   bool running_ = false;
-  uint32_t node_ = 0;
-  uint16_t epoch_ = 0;
-  uint32_t beaconSequence_ = 0;
-  Millis pause_ = 0;
-  Millis nextBeacon_ = 0;
-  Millis reset_ = 0;
-  Millis wide_ = 0;
-  bool anyWide_ = false;
-  int changes_ = 0;
+  // From the first start on:
+  Millis now_;  // when it was last called
+  uint32_t node_;
+  uint16_t epoch_;
+  Millis pause_;
+  Millis nextBeacon_;
+  Millis reset_;
+  Millis wide_;
+  bool anyWide_;
+  Millis faded_;
 
-  Millis faded_ = 0;
+  uint32_t beaconSequence_ = 0;
+  int changes_ = 0;
   unsigned nextAck_ = 0;
   Account accounts_[kAccounts] = {};
   Ack acks_[kAcks] = {};
