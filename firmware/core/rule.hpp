@@ -13,7 +13,7 @@ struct Tuning {
   double received, receivedLoad;
 };
 
-constexpr Tuning kTuning = {0.25, 1.5, 8, 80, 0.5, 15, 0.97, 0.3};
+constexpr Tuning kTuning = {0.25, 1.5, 8, 80, 1, 15, 0.97, 0.3};
 
 // Scene is what a node knows around it when it decides. It is told of one node after
 // the other, and keeps sums only.

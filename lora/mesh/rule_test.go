@@ -27,6 +27,7 @@ func TestRule(t *testing.T) {
 		{"own, unheard for long", scene{own: true, sent: 3, tries: 3, listeners: lacking}, false, 1},
 		{"own, relayed", scene{own: true, confirmed: true, sent: 1, tries: 3, listeners: lacking}, false, 0.97},
 		{"stranded behind a silent one", scene{sent: 1, listeners: lacking, beyond: []beyond{{ways: 3, blind: true}}}, true, 0.97},
+		{"stranded behind a silent one, where others can bring it", scene{sent: 1, listeners: lacking, beyond: []beyond{{ways: 5, blind: true}}}, false, 0.97},
 		{"stranded behind one that would be heard", scene{sent: 1, listeners: lacking, beyond: []beyond{{ways: 3}}}, false, 0.97},
 	}
 	for _, test := range tests {

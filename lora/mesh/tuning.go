@@ -42,7 +42,7 @@ func (t Tuning) complete() Tuning {
 	set(&t.ThresholdLoad, 1.5)
 	set(&t.Window, 8)
 	set(&t.WindowLoad, 80)
-	set(&t.Again, 0.5)
+	set(&t.Again, 1)
 	set(&t.AgainLoad, 15)
 	set(&t.Received, 0.97)
 	set(&t.ReceivedLoad, 0.3)
