@@ -43,9 +43,9 @@ type outgoing struct {
 	passed  bool // a neighbour has passed it on
 	blind   bool // no way was known at the last attempt
 	// along is the way of the last attempt, once a neighbour has passed it on, and
-	// asked how often that one was asked since what became of it.
+	// asked whether that one was asked since what became of it.
 	along *forward
-	asked int
+	asked bool
 	long  *long
 }
 
@@ -60,8 +60,8 @@ type lane struct {
 const (
 	floodEvery  = 3   // one attempt in so many floods, whatever ways are known
 	unknownHops = 7   // how far an attempt floods when no way is known
-	mostAsked   = 3   // times that a neighbour is asked again after one attempt
-	calmShare   = 0.1 // of the channel, up to which it is
+	calmShare   = 0.1 // of the channel, up to which it is calm
+	askAfter    = 2   // times a round trip
 )
 
 // Enqueue takes a message over. It fails with ErrFull, ErrDuplicate or
@@ -153,7 +153,7 @@ func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
 	}
 	way, known := m.way(Short(o.To), past{}, now)
 	flooded := !known || o.tries%floodEvery == floodEvery-1 && m.load.share(now) < busyShare
-	o.blind, o.along, o.asked = !known, nil, 0
+	o.blind, o.along, o.asked = !known, nil, false
 	o.tries++
 	if flooded {
 		m.floodDirect(p, o, way.hops, now)
@@ -217,18 +217,19 @@ func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
 
 // underWay is called when a neighbour has passed a message of this node on. An
 // acknowledgement that got as far as that neighbour, and was lost from there, is
-// repeated by nobody who is not asked: see askAgain.
+// repeated by nobody who is not asked: see askAgain. Sooner, or more often, it would be
+// asked while the others still repeat theirs.
 func (m *Mesh) underWay(f *forward, now time.Time) {
 	o := f.source
 	m.passedOn(o.ID)
 	l := m.lanes[o.To]
-	if o.long != nil || f.hops < 2 || o.asked >= mostAsked || m.load.share(now) > calmShare {
+	if o.long != nil || f.hops < 2 || o.asked || m.load.share(now) > calmShare {
 		return
 	}
 	if l == nil || l.queue[0] != o || l.due.IsZero() {
 		return
 	}
-	d := m.roundTrip(f.hops, now) << o.asked
+	d := askAfter * m.roundTrip(f.hops, now)
 	if at := now.Add(d + m.jitter(d/2)); at.Before(l.due) {
 		l.due, o.along = at, f
 	}
@@ -239,7 +240,7 @@ func (m *Mesh) underWay(f *forward, now time.Time) {
 func (m *Mesh) askAgain(l *lane, o *outgoing, now time.Time) {
 	f := o.along
 	l.due, o.along = time.Time{}, nil
-	o.asked++
+	o.asked = true
 	f.done, f.tries = false, 0
 	m.sendOn(f, 0, now)
 }
