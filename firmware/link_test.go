@@ -96,6 +96,29 @@ func TestOverheard(t *testing.T) {
 	}
 }
 
+// Packets in a BUNDLE are overheard as well, but beacons are not: they count by themselves.
+func TestOverheardInBundle(t *testing.T) {
+	a := ether.NewAir(ether.Config{})
+	one := attach(t, startNative(t, join(t, a, ether.Position{}))).tune(fast)
+	two := attach(t, startNative(t, join(t, a, ether.Position{X: 100}))).tune(fast)
+	flood := section(t, "vectors.txt", "flood-text")["packet"]
+	beacon := section(t, "vectors.txt", "beacon-relayed")["packet"]
+	bundle := section(t, "vectors.txt", "bundle-beacon-and-pull")["packet"]
+	now := want[link.PingAnswer](one, link.Ping{}).Time
+	want[link.TxAnswer](one, link.Tx{ID: 1, NotBefore: now + 600_000, Copies: 1, Key: link.Key(beacon[3:12]), Packet: flood})
+	want[link.TxAnswer](one, link.Tx{ID: 2, NotBefore: now + 600_000, Copies: 1, Key: link.Key(bundle[7:16]), Packet: flood})
+	for id, p := range [][]byte{beacon, bundle} {
+		want[link.TxAnswer](two, link.Tx{ID: uint16(id), Packet: p})
+		await[link.TxDone](two, patience, nil)
+	}
+	if got := await[link.TxDropped](one, patience, nil); got != (link.TxDropped{ID: 2, Reason: link.Overheard}) {
+		t.Errorf("%+v", got)
+	}
+	if state := want[link.StatusAnswer](one, link.AskStatus{}).State; state.Queued != 1 {
+		t.Errorf("%d are queued, want the one with the key of the beacon", state.Queued)
+	}
+}
+
 // Settings are found again after a restart, and forgotten on command.
 func TestSettingsInFlash(t *testing.T) {
 	a := ether.NewAir(ether.Config{})

@@ -30,10 +30,13 @@ void Node::heard(const uint8_t* packet, size_t n, int16_t rssi, int16_t snr, Mil
   transmitter_.heard(transmitter_.radio().airtimeMicros(n), now);
   Header h;
   const bool sound = parse(packet, n, &h);
-  if (sound && h.type == kBundle) {
-    for (size_t at = kFirstItem; at < n; at += 2 + packet[at]) transmitter_.overheard(packet + at + 2, now);
-  } else if (sound && h.type != kBeacon) {  // beacons count by themselves
-    transmitter_.overheard(packet + kKeyAt, now);
+  if (sound) {  // beacons count by themselves
+    const bool bundle = h.type == kBundle;
+    const uint8_t* item = bundle ? packet + kFirstItem : packet;
+    do {
+      if ((item[1] & 0x0F) != kBeacon) transmitter_.overheard(item + (bundle ? 2 : kKeyAt), now);
+      item += 2 + item[0];
+    } while (bundle && item < packet + n);
   }
   session_.heard(packet, n, rssi, snr, now);
   if (sound) relay_.heard(h, packet, n, snr, now);

@@ -44,7 +44,7 @@ void Relay::heard(const Header& h, const uint8_t* packet, size_t n, int16_t snr,
     uint8_t inner[kMaxPacket];
     Header ih;
     for (size_t at = kFirstItem, size; (size = nextItem(packet, n, &at, inner)) > 0;) {
-      if (parse(inner, size, &ih) && (ih.directed || ih.onChannel())) take(ih, inner, size);
+      if (parse(inner, size, &ih)) take(ih, inner, size);
     }
   } else {
     take(h, packet, n);
@@ -186,8 +186,9 @@ void Relay::done(const Transmission& t, Millis, uint32_t micros, Millis now) {
   j->sent++;
   if (!isFlood(j)) return sentForward(*static_cast<Forward*>(j), t);
   account(j->name.source).airtime += micros / 1000;
-  // Looked at again when neighbours have had the time to relay it.
-  if (j->sent < kTries) queue(j, t.packet, t.size, window(4) + transmitter_.random(2 * usual()));
+  // Looked at again when neighbours have had the time to relay it. What is for one node
+  // its source repeats.
+  if (j->sent < kTries && !(t.packet[kOptionsAt] & kDirected)) queue(j, t.packet, t.size, window(4) + transmitter_.random(2 * usual()));
 }
 
 void Relay::dropped(const Transmission& t, Reason, Millis now) {

@@ -100,6 +100,42 @@ void testTakesBundlesApart() {
   CHECK(sentOf(b, kRouted) == sent, "after the acknowledgement %d", sentOf(b, kRouted) - sent);
 }
 
+// A beacon in company is as good as one alone: node 7 can be reached by way of node 9.
+void testLearnsFromBundles() {
+  Bench b;
+  alone(b);
+  hearBeaconOf9(b);
+  hear(b, {0xC0, 0x18, 0, 0x00, 0x09,                                                     // of node 9:
+           10, 0x07, 0, 0x00, 0x01, 7, 1, 2, 3, 4, 5, 6,                                  // a question, and
+           13, 0x03, 0x44, 0x44, 0x00, 0x07, 0xBE, 0xEF, 0, 0, 1, 1, 0x00, 0x09, 0xFF});  // whom node 7 hears
+  Bytes p = routed(0);
+  p[17] = 0x07;
+  hear(b, p);
+  b.pass(1000);
+  CHECK(sentOf(b, kRouted) == 1, "%d", sentOf(b, kRouted));
+  for (const Sent& s : b.desk.sent) {
+    if (s.packet[1] == (0x10 | kRouted)) CHECK(s.packet[15] == 0x09, "to %d", s.packet[15]);
+  }
+}
+
+// What is flooded to one node a relay sends once, though those behind node 9, which this
+// node does not hear relay, may lack it.
+void testFloodsForOneNodeOnce() {
+  Bench b;
+  alone(b);
+  hear(b, {0xC0, 0x13, 1, 0x44, 0x44, 0x00, 0x09, 0xBE, 0xEF, 0, 0, 1, 0x00, 0x03, 1, 0x00, 0x02, 0xFF});
+  for (uint8_t id = 0x60; id < 0x64; id++) {
+    hear(b, {0xC0, 0x13, 1, 0x55, 0x55, 0x00, id, 0xBE, 0xEF, 0, 0, 1, 0x00, 0x03, 1, 0x00, 0x09, 0xFF});
+  }
+  b.pass(60000);
+  Bytes p = routed(0);
+  p[14] = p[15] = 0xFF;
+  p[17] = 0x77;  // to somebody unknown
+  hear(b, p);
+  b.pass(120000);
+  CHECK(sentOf(b, kRouted) == 1, "%d", sentOf(b, kRouted));
+}
+
 // A host that comes back takes over at once, also from what the relay has on the air.
 void testHostTakesOver() {
   Bench b;
@@ -118,5 +154,7 @@ void directedTests() {
   run("passes on until acknowledged", testPassesOnUntilAcknowledged);
   run("answers for the receiver", testAnswersForTheReceiver);
   run("takes bundles apart", testTakesBundlesApart);
+  run("learns from bundles", testLearnsFromBundles);
+  run("floods for one node once", testFloodsForOneNodeOnce);
   run("host takes over", testHostTakesOver);
 }

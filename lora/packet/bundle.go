@@ -7,12 +7,13 @@ import (
 
 // An item of a BUNDLE is a packet without what all have in common: its length,
 // TTL and type in a byte, then the rest but tx. In the place of that a directed
-// packet has its options, and its type is marked. So has a brief ACK, whose type is not.
+// packet has its options, and its type is marked. So have a PULL and a brief ACK, whose
+// type is not.
 const (
 	// BundleOverhead is the length of a BUNDLE without its items.
 	BundleOverhead = bundleStart
-	// BundleSaving is how much shorter a packet to a channel is as an item, and
-	// DirectedSaving one to a node.
+	// BundleSaving is how much shorter a packet is as an item, and DirectedSaving one to
+	// a node, or a PULL.
 	BundleSaving   = itemFrom - itemHeader + (itemCut - txAt)
 	DirectedSaving = BundleSaving - 1
 
@@ -21,11 +22,15 @@ const (
 	itemCut      = channelAt // tx lies between txAt and here
 	itemDirected = 8         // added to the type
 	itemTypes    = 7
+	itemLeast    = txAt - itemFrom + 1
+
+	// MinBundledFilter is how long the filter of a PULL must be for a bundle.
+	MinBundledFilter = itemLeast - (1 + saltAt + 1 - hopNextAt)
 )
 
-// AppendBundle appends a BUNDLE to dst, in which tx transmits several FLOODs,
-// ROUTEDs, ACKs and FRAGs. Their transmitters are lost, and of those to channels
-// the attempt; TTL stays.
+// AppendBundle appends a BUNDLE to dst, in which tx transmits several others, of any type
+// but NACK and BUNDLE, and no BEACON with a statement. Their transmitters are lost, and
+// the attempt of what is not for one node; TTL stays.
 func AppendBundle(dst []byte, tx uint16, packets ...[]byte) ([]byte, error) {
 	h := Header{Type: TypeBundle, Tx: tx}
 	size := bundleStart
@@ -34,8 +39,8 @@ func AppendBundle(dst []byte, tx uint16, packets ...[]byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make bundle: %w", err)
 		}
-		if !inner.bundles() {
-			return nil, fmt.Errorf("make bundle: %w: type %d", ErrInvalid, inner.Type)
+		if item := len(b) - inner.bundleSaving() - itemHeader; !inner.bundles() || item < itemLeast || hasStatement(b) {
+			return nil, fmt.Errorf("make bundle: %w: type %d of %d bytes", ErrInvalid, inner.Type, len(b))
 		}
 		size += len(b) - inner.bundleSaving()
 	}
@@ -50,13 +55,22 @@ func AppendBundle(dst []byte, tx uint16, packets ...[]byte) ([]byte, error) {
 }
 
 // bundles says whether the packet may be an item.
-func (h *Header) bundles() bool { return h.onChannel() || h.Directed || h.Brief }
+func (h *Header) bundles() bool { return h.Type != TypeNack && h.Type != TypeBundle }
+
+// nextFirst says whether the next hop of the packet follows tx, and nothing is before
+// that but its options.
+func (h *Header) nextFirst() bool { return h.Brief || h.Type == TypePull }
+
+// hasStatement says whether b is a BEACON with a statement, which only its options tell.
+func hasStatement(b []byte) bool {
+	return Type(b[1]&0x0F) == TypeBeacon && b[optionsAt]&optionAck != 0
+}
 
 // appendItem appends a packet without what all in a BUNDLE have in common.
 func appendItem(dst, b []byte) []byte {
 	ttlAndType := b[optionsAt]<<4 | b[1]&itemTypes
 	directed := b[optionsAt]&optionDirected != 0
-	if !directed && Type(b[1]&itemTypes) == TypeAck {
+	if kind := Type(b[1] & itemTypes); !directed && (kind == TypeAck || kind == TypePull) {
 		dst = append(dst, byte(len(b)-DirectedSaving-itemHeader), ttlAndType, b[optionsAt]&^ttlMask)
 		return append(dst, b[hopNextAt:]...)
 	}
@@ -73,10 +87,10 @@ func appendItem(dst, b []byte) []byte {
 
 // bundleSaving is how much shorter the packet is as an item.
 func (h *Header) bundleSaving() int {
-	if h.onChannel() {
-		return BundleSaving
+	if h.Directed || h.nextFirst() {
+		return DirectedSaving
 	}
-	return DirectedSaving
+	return BundleSaving
 }
 
 // SplitBundle appends to packets the packets in a BUNDLE, each as its
@@ -105,8 +119,8 @@ func SplitBundle(packets [][]byte, b []byte) ([][]byte, error) {
 // joinItem is the packet that an item stands for.
 func joinItem(item []byte, tx uint16) ([]byte, error) {
 	kind, ttl, rest := item[1]&itemTypes, item[1]>>4, item[itemHeader:]
-	if Type(item[1]&(itemTypes|itemDirected)) == TypeAck { // not marked
-		return joinBrief(ttl, rest, tx)
+	if unmarked := Type(item[1] & (itemTypes | itemDirected)); unmarked == TypeAck || unmarked == TypePull {
+		return joinNextFirst(kind, ttl, rest, tx)
 	}
 	key, rest := rest[:txAt-itemFrom], rest[txAt-itemFrom:]
 	options := byte(0)
@@ -132,18 +146,18 @@ func joinItem(item []byte, tx uint16) ([]byte, error) {
 	return inner, nil
 }
 
-// joinBrief is the brief ACK that an item stands for.
-func joinBrief(ttl byte, rest []byte, tx uint16) ([]byte, error) {
+// joinNextFirst is the brief ACK or PULL that an item stands for.
+func joinNextFirst(kind, ttl byte, rest []byte, tx uint16) ([]byte, error) {
 	if rest[0]&ttlMask != 0 {
 		return nil, fmt.Errorf("%w: TTL %d in the options of an item", ErrInvalid, rest[0]&ttlMask)
 	}
-	brief := []byte{link, onAirVersion<<4 | byte(TypeAck), rest[0] | ttl}
-	brief = append(binary.BigEndian.AppendUint16(brief, tx), rest[1:]...)
-	h, err := ParseHeader(brief)
-	if err == nil && !h.Brief {
+	inner := []byte{link, onAirVersion<<4 | kind, rest[0] | ttl}
+	inner = append(binary.BigEndian.AppendUint16(inner, tx), rest[1:]...)
+	h, err := ParseHeader(inner)
+	if err == nil && !h.nextFirst() {
 		err = fmt.Errorf("%w: type %d, directed %v", ErrInvalid, h.Type, h.Directed)
 	}
-	return brief, err
+	return inner, err
 }
 
 // checkBundle makes sure that the items fill a BUNDLE exactly, and that each is
@@ -151,7 +165,7 @@ func joinBrief(ttl byte, rest []byte, tx uint16) ([]byte, error) {
 func checkBundle(b []byte) error {
 	for at := bundleStart; at < len(b); {
 		size := int(b[at])
-		if size <= txAt-itemFrom || at+itemHeader+size > len(b) {
+		if size < itemLeast || at+itemHeader+size > len(b) {
 			return fmt.Errorf("%w: item of %d bytes at %d of a bundle of %d", ErrInvalid, size, at, len(b))
 		}
 		at += itemHeader + size

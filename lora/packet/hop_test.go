@@ -135,35 +135,57 @@ func repeat(r Run, n int) (runs []Run) {
 
 func TestBundle(t *testing.T) {
 	n := newNodes(t)
-	all := [][]byte{n.flood, n.fragment, n.routed, n.flood}
-	b, err := AppendBundle([]byte("before"), 0x4711, all...)
+	for _, all := range [][][]byte{{n.flood, n.fragment, n.routed, n.flood}, {n.card, n.routed}} {
+		b, err := AppendBundle([]byte("before"), 0x4711, all...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := BundleOverhead - DirectedSaving - (len(all)-1)*BundleSaving
+		for _, b := range all {
+			size += len(b)
+		}
+		if string(b[:6]) != "before" || len(b) != 6+size {
+			t.Fatalf("bundle of %d bytes, want %d", len(b)-6, size)
+		}
+		parts, err := SplitBundle(nil, b[6:])
+		if err != nil || len(parts) != len(all) {
+			t.Fatalf("SplitBundle() = %x, %v", parts, err)
+		}
+		for i, part := range parts {
+			if h, err := ParseHeader(part); err != nil || h.Tx != 0x4711 || h.TTL != 5 {
+				t.Errorf("part %d: %+v, %v", i, h, err)
+			}
+			if DigestOf(part) != DigestOf(all[i]) {
+				t.Errorf("part %d is another packet", i)
+			}
+			if err := n.open(part); err != nil {
+				t.Errorf("part %d: %v", i, err)
+			}
+		}
+	}
+}
+
+func TestBundleRefused(t *testing.T) {
+	n := newNodes(t)
+	nack, err := AppendNack(nil, &Nack{Tx: 0x4711, Next: 2, Wanted: []Run{{1, 2, 3}, {4, 5, 6}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := BundleOverhead + len(n.flood) + len(n.fragment) + len(n.routed) + len(n.flood) - 3*BundleSaving - DirectedSaving
-	if string(b[:6]) != "before" || len(b) != 6+size {
-		t.Fatalf("bundle of %d bytes, want %d", len(b)-6, size)
+	shortPull, err := AppendPull(nil, &Pull{Tx: 0x4711, Next: 2, Filter: make([]byte, MinBundledFilter-1)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	parts, err := SplitBundle(nil, b[6:])
-	if err != nil || len(parts) != len(all) {
-		t.Fatalf("SplitBundle() = %x, %v", parts, err)
-	}
-	for i, part := range parts {
-		if h, err := ParseHeader(part); err != nil || h.Tx != 0x4711 || h.TTL != 5 {
-			t.Errorf("part %d: %+v, %v", i, h, err)
-		}
-		if DigestOf(part) != DigestOf(all[i]) {
-			t.Errorf("part %d is another packet", i)
-		}
-		if err := n.open(part); err != nil {
-			t.Errorf("part %d: %v", i, err)
-		}
+	statement, err := AppendBeacon(nil, &Beacon{Header: Header{ID: ID{n.a.NodeID(), 1, 1}, Tx: 0x4711}, HasStatement: true, Statement: Statement{First: 1, Count: 1}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for name, list := range map[string][][]byte{
-		"nothing":     nil,
-		"too much":    {bytes.Clone(n.flood), n.flood, n.flood, n.flood, n.flood, n.flood, n.flood, n.flood},
-		"an identity": {n.card},
-		"garbage":     {[]byte("garbage")},
+		"nothing":      nil,
+		"too much":     {bytes.Clone(n.flood), n.flood, n.flood, n.flood, n.flood, n.flood, n.flood, n.flood},
+		"a question":   {nack},
+		"a statement":  {statement},
+		"a short pull": {shortPull},
+		"garbage":      {[]byte("garbage")},
 	} {
 		if _, err := AppendBundle(nil, 0x4711, list...); err == nil {
 			t.Errorf("bundle of %s: no error", name)
@@ -176,9 +198,8 @@ func TestBundle(t *testing.T) {
 		return append([]byte{link, 0x18, 0, 0x47, 0x11, byte(len(rest)), byte(kind)}, rest...)
 	}
 	routed := append(bytes.Clone(n.routed[itemFrom:txAt]), 0xC1)
-	identity := append(bytes.Clone(n.card[itemFrom:txAt]), n.card[itemCut:]...)
 	for name, bad := range map[string][]byte{
-		"an identity":   item(TypeIdentity, identity),
+		"a question":    item(TypeNack, append([]byte{0}, nack[hopNextAt:]...)),
 		"two TTLs":      item(TypeRouted|itemDirected, append(routed, n.routed[itemCut:]...)),
 		"a bundle":      item(itemDirected, append(routed[:9:9], append([]byte{0x40}, n.routed[itemCut:]...)...)),
 		"a cut flood":   item(TypeFlood, make([]byte, 10)),
