@@ -56,7 +56,7 @@ func (m *Mesh) sendBack(f *forward, back uint16, now time.Time) {
 func (m *Mesh) confirmHop(p Packet, wait time.Duration, now time.Time) {
 	to := p.Tx
 	m.queue(&job{
-		priority: PriorityAck, due: now.Add(wait + m.jitter(m.cfg.Airtime(hopAckSize))), direct: true,
+		priority: PriorityAck, due: now.Add(wait + m.jitter(m.cfg.Airtime(hopAckSize))), direct: true, rides: true,
 		prepare: func(time.Time) (Packet, bool) {
 			return Packet{Type: Ack, ID: p.ID, From: m.cfg.NodeID, To: p.ID.Source, Attempt: p.Attempt, Next: to, Hop: true}, true
 		},
@@ -134,7 +134,7 @@ func (m *Mesh) opens(ack *Packet) bool {
 func (m *Mesh) passAck(p Packet, r reception) {
 	if f := m.forwardOf(Ack, p.ID, p.Attempt, r.now); f != nil {
 		if f.tries > 0 {
-			m.confirmHop(p, m.ride(r.now)/2, r.now)
+			m.confirmHop(p, m.ride(true, r.now)/2, r.now)
 		}
 		return
 	}

@@ -43,7 +43,7 @@ func TestAttemptNumbersComeAround(t *testing.T) {
 				}
 				n.receive(back)
 			}
-			return len(attemptsOf(n.sent[passed:], Routed, 1))
+			return len(attemptsOf(items(n.sent[passed:]), Routed, 1))
 		}
 		for i := range 5 {
 			if passed := round(); passed != 1 {

@@ -14,8 +14,12 @@ type beaconState struct {
 	reset    time.Time
 	sequence uint32
 	wide     time.Time // last one that was flooded; zero before
+	spoken   int       // times that one was, this life and the one before
 	started  time.Time
-	changes  int // of the neighbourhood since then
+	// The last ones for neighbours and for everyone. One that waits for the budget gives
+	// way to the next, which tells more.
+	near, far *job
+	changes   int // of the neighbourhood since then
 }
 
 func (m *Mesh) startBeacons(now time.Time) {
@@ -59,29 +63,42 @@ func (m *Mesh) beaconTick(now time.Time) {
 	}
 	if m.wideDue(now) {
 		b.wide, b.changes = now, 0
+		b.spoken++
 		p.TTL = maxTTL
-		m.launch(p, nil, now)
+		m.drop(b.far)
+		b.far = m.launch(p, nil, now).job
 		return
 	}
-	m.queue(&job{
-		priority: PriorityBeacon, due: now, sent: func(time.Time) {},
+	wait := m.awaitCompany(b.pause/4, now)
+	m.drop(b.near)
+	b.near = &job{
+		priority: PriorityBeacon, due: now.Add(wait), rides: wait > 0, sent: func(time.Time) {},
 		prepare: func(now time.Time) (Packet, bool) {
 			p.Heard = m.links.beacon(now)
 			return p, true
 		},
-	})
+	}
+	m.queue(b.near)
 }
+
+// newcomer says whether this node has just begun: it knows little of the others, and they
+// of it.
+func (m *Mesh) newcomer(now time.Time) bool { return now.Sub(m.beacons.started) < m.tuning.WideLeast }
 
 // wideDue says whether the next beacon is for the whole network, which needs
 // it to find ways: some time after the start, when enough has changed, and
-// once in a while.
+// once in a while. Where there are islands, once more after the start: who missed the
+// first over a link that works one way cannot ask for it.
 func (m *Mesh) wideDue(now time.Time) bool {
 	b := &m.beacons
 	if b.wide.IsZero() {
 		return now.Sub(b.started) >= 3*m.tuning.BeaconLeast && len(m.links.heard) > 0
 	}
 	since := now.Sub(b.wide)
-	return since >= m.tuning.WideMost || since >= m.tuning.WideLeast && 4*b.changes >= len(m.links.heard)
+	if since < m.tuning.WideLeast {
+		return false
+	}
+	return since >= m.tuning.WideMost || 4*b.changes >= len(m.links.heard) || b.spoken == 1 && m.links.apart()
 }
 
 // receiveBeacon learns whom another node hears, and relays a wide one. That of a castaway

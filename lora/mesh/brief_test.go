@@ -124,7 +124,7 @@ func TestBriefEcho(t *testing.T) {
 		p.Payload = sealedBy(p.Token)
 		n.receive(p)
 		n.do(n.mesh.Stored(p.ID, n.now))
-		n.pass(time.Second)
+		n.pass(2 * n.mesh.ride(false, n.now))
 		acks := acknowledgements(n.takeSent())
 		if len(acks) != 1 || !acks[0].Brief {
 			t.Fatalf("sent %+v, want a brief acknowledgement", acks)

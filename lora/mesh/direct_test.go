@@ -129,7 +129,7 @@ func TestSilentNeighbour(t *testing.T) {
 			}
 		}
 		tries := 0
-		for _, p := range n.sent {
+		for _, p := range items(n.sent) {
 			if p.Type == Routed && p.Next == Short(third) {
 				tries++
 			}
@@ -157,7 +157,7 @@ func TestPassOn(t *testing.T) {
 		t.Fatalf("asked again: %+v, want a hop acknowledged", sent)
 	}
 	n.receive(ackOf(p.ID, far, far))
-	n.pass(time.Second)
+	n.pass(2 * n.mesh.ride(false, n.now))
 	if sent := n.takeSent(); len(sent) != 1 || sent[0].Type != Ack || sent[0].Hop || sent[0].Next != Short(there) {
 		t.Fatalf("passed back %+v, want the acknowledgement", sent)
 	}
@@ -240,17 +240,20 @@ func TestBundleOfDirect(t *testing.T) {
 	}
 }
 
-// Where the channel is busy an acknowledgement waits, some time, for a packet to go with;
-// where it is calm it goes at once.
+// An acknowledgement with several hops to go, or on a busy channel, waits some time for a
+// packet to go with; between neighbours on a calm one it goes at once.
 func TestAckRides(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		busy bool
-		also bool // there is a message to send meanwhile
+		name  string
+		busy  bool
+		relay bool // the message came by one
+		also  bool // there is a message to send meanwhile
 	}{
-		{"calm", false, false},
-		{"busy", true, false},
-		{"busy, with company", true, true},
+		{"calm", false, false, false},
+		{"calm, by a relay", false, true, false},
+		{"calm, by a relay, with company", false, true, true},
+		{"busy", true, false, false},
+		{"busy, with company", true, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := newNode(t, nil)
@@ -260,20 +263,26 @@ func TestAckRides(t *testing.T) {
 				n.mesh.load.heard(time.Minute, n.now)
 			}
 			p := theirs(1, here, there)
+			waits := test.busy || test.relay
+			if test.relay {
+				p.From, p.ID.Source = far, far
+			}
 			n.receive(p)
 			n.do(n.mesh.Stored(p.ID, n.now))
-			n.pass(2 * time.Second)
+			n.pass(1500 * time.Millisecond)
 			early := len(n.takeSent())
-			if early != 0 && test.busy || early != 1 && !test.busy {
-				t.Fatalf("%d packets within two seconds", early)
+			if early != 0 && waits || early != 1 && !waits {
+				t.Fatalf("%d packets within one and a half seconds", early)
 			}
 			if test.also {
 				n.enqueue(ours(1, third, time.Hour))
 			}
-			n.pass(time.Minute / 2)
+			if n.pass(n.mesh.ride(!test.relay, n.now)); test.busy {
+				n.pass(time.Minute / 2)
+			}
 			sent := n.takeSent()
 			switch {
-			case !test.busy:
+			case !waits:
 			case test.also:
 				if len(sent) == 0 || sent[0].Type != Bundle || len(sent[0].Inner) != 2 || sent[0].Inner[0].Type != Routed || sent[0].Inner[1].Type != Ack {
 					t.Errorf("sent %+v, want message and acknowledgement in one packet", sent)
@@ -313,5 +322,24 @@ func TestNoRelaysLeft(t *testing.T) {
 				t.Errorf("sent to %04x, want %d", ids, test.want)
 			}
 		})
+	}
+}
+
+// A source that cannot hear its next hop gives the acknowledgement the time that it takes
+// on its way, before it sends again.
+func TestWaitsForAckWhereNextHopIsNotHeard(t *testing.T) {
+	n := newNode(t, nil)
+	// From here over third to far, and back over there, all one way.
+	n.learn(far, there, third)
+	n.learn(third, there, here)
+	n.learn(there, there, far)
+	n.enqueue(ours(1, far, time.Hour))
+	n.pass(n.mesh.roundTrip(4, n.now))
+	if sent := n.takeSent(); len(sent) != 1 || sent[0].Next != Short(third) {
+		t.Fatalf("sent %+v, want the message once", sent)
+	}
+	n.pass(2 * n.mesh.roundTrip(4, n.now))
+	if sent := n.takeSent(); len(sent) == 0 {
+		t.Error("not sent again")
 	}
 }

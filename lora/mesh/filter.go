@@ -15,11 +15,12 @@ type Filter struct {
 const (
 	filterBits   = 7 // for each message
 	filterProbes = 4
+	minFilter    = packet.MinBundledFilter
 	maxFilter    = 160 // bytes
 )
 
 func newFilter(messages int, salt uint8) Filter {
-	return Filter{Salt: salt, Bits: make([]byte, min((messages*filterBits+7)/8+1, maxFilter))}
+	return Filter{Salt: salt, Bits: make([]byte, min(max((messages*filterBits+7)/8+1, minFilter), maxFilter))}
 }
 
 func (f Filter) add(id packet.ID) {

@@ -334,12 +334,18 @@ func (m *Mesh) floodsDue(now time.Time) {
 		return true
 	})
 	for _, f := range due {
-		if f.job == nil && !f.onAir && (f.sent < originTries || m.ashore(f, now)) && m.wanted(f, now) {
+		if f.job == nil && !f.onAir && f.repeats() && (f.sent < originTries || m.ashore(f, now)) && m.wanted(f, now) {
 			m.relay(f, m.jitter(m.againSpread(f)), now)
 		} else {
 			m.sentFlood(f, true, now)
 		}
 	}
+}
+
+// repeats says whether f is sent again when those behind may lack it. What is for one
+// node its source repeats.
+func (f *flood) repeats() bool {
+	return f.key.kind != Routed && f.key.kind != Ack || f.own && !f.confirmed
 }
 
 // enough is how many more copies make a relay of f needless where beacons tell

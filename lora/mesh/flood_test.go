@@ -255,3 +255,31 @@ func TestFloodsAreCounted(t *testing.T) {
 		t.Errorf("counted %v, %d greedy; there are %v, %d", got.counts, got.greedy, counts, greedy)
 	}
 }
+
+// What is flooded to one node is sent once by each relay, however much lies behind a
+// listener that is not heard to relay it. What is for everyone is not.
+func TestFloodForOneNodeOnce(t *testing.T) {
+	for _, to := range []uint32{far, packet.Broadcast} {
+		n := newNode(t, nil)
+		n.learn(there, there, here)
+		n.learn(third, there, here) // not heard itself
+		for i := range uint32(4) {
+			n.learn(0x55555500+i, there, third)
+		}
+		p := theirs(1, to, there)
+		if to == far {
+			p.Next = Anybody
+		}
+		n.receive(p)
+		n.pass(3 * time.Minute)
+		times := 0
+		for _, p := range items(n.sent) {
+			if p.ID == theirs(1, to, there).ID && !p.Repair {
+				times++
+			}
+		}
+		if once := times == 1; once != (to == far) || times == 0 {
+			t.Errorf("to %x: sent %d times", to, times)
+		}
+	}
+}

@@ -21,7 +21,7 @@ func (n *node) talk(seconds int) {
 // asked counts the pulls on the air by whom they ask.
 func (n *node) asked() map[uint16]int {
 	asked := make(map[uint16]int)
-	for _, p := range n.sent {
+	for _, p := range items(n.sent) {
 		if p.Type == Pull {
 			asked[p.Next]++
 		}
@@ -303,7 +303,7 @@ func TestFlooderIsTalkedPast(t *testing.T) {
 	var asked []uint16
 	for i := range uint32(300) {
 		n.talk(1)
-		for _, p := range n.sent {
+		for _, p := range items(n.sent) {
 			if p.Type != Pull {
 				continue
 			}

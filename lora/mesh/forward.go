@@ -64,7 +64,7 @@ func (m *Mesh) choose(f *forward, now time.Time) {
 	}
 	f.next, f.hops, f.tries = way.first, way.hops, 0
 	f.ways++
-	ride := m.ride(now)
+	ride := m.ride(f.prev == nobody && f.next == Short(f.packet.To), now)
 	switch {
 	case f.packet.Type == Ack && ride > 0:
 		m.sendOn(f, ride/2+m.jitter(ride), now)
@@ -106,7 +106,7 @@ func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
 		m.keepFree(j.due)
 	}
 	if f.packet.Type == Ack {
-		j.priority = PriorityAck
+		j.priority, j.rides = PriorityAck, true
 	}
 	j.prepare = func(time.Time) (Packet, bool) {
 		p := f.packet
@@ -147,9 +147,23 @@ func (m *Mesh) await(f *forward, now time.Time) {
 	if last || f.packet.Type == Ack {
 		reply = m.ackPatience(f.packet.Size())
 	}
-	f.deadline = now.Add(time.Duration(float64(reply)*m.busy(now)*float64(f.tries)) + m.jitter(reply))
+	wait := time.Duration(float64(reply) * m.busy(now) * float64(f.tries))
+	if blind && f.source != nil {
+		wait = max(wait, m.wayAndBack(f, now))
+	}
+	f.deadline = now.Add(wait + m.jitter(reply))
 	m.forwards.leave(f)
 	m.forwards.waiting = append(m.forwards.waiting, f)
+}
+
+// wayAndBack is when the acknowledgement of a message of this node should come, which is all
+// that tells of it when the neighbour that took it is not heard; 0 where no way back is known.
+func (m *Mesh) wayAndBack(f *forward, now time.Time) time.Duration {
+	back, known := m.links.distances(m.short, now)[Short(f.packet.To)]
+	if !known {
+		return 0
+	}
+	return m.roundTrip(f.hops+back.hops, now)
 }
 
 // forwardsDue repeats what was not passed on, or tries another neighbour.
@@ -167,7 +181,7 @@ func (m *Mesh) forwardsDue(now time.Time) {
 		if f.tries < hopTries && !(f.tries >= silentTries && (m.links.silent(f.next, now) || m.links.fleeting(f.next, now))) {
 			delay := time.Duration(0)
 			if f.packet.Type == Ack {
-				delay = m.ride(now)
+				delay = m.ride(false, now)
 			}
 			m.sendOn(f, delay, now)
 			continue
@@ -331,7 +345,7 @@ func (m *Mesh) passOn(p Packet, r reception) {
 	}
 	switch {
 	case p.Tx == f.prev && (f.tries > 0 || f.done), p.Tx != f.prev && p.TTL >= f.packet.TTL && !f.failed:
-		m.confirmHop(p, m.ride(r.now)/2, r.now)
+		m.confirmHop(p, m.ride(true, r.now)/2, r.now)
 	case p.Tx != f.prev && f.source == nil && f.job == nil && p.TTL > 0:
 		m.returned(f, p, r.now)
 	}

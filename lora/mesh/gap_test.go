@@ -91,7 +91,7 @@ func TestBeaconTellsWhoTalks(t *testing.T) {
 	n.pass(50 * time.Minute)
 	n.sent = nil
 	n.talk(240)
-	for _, p := range n.sent {
+	for _, p := range items(n.sent) {
 		for _, link := range p.Heard {
 			if link.ID == Short(there) && link.Endless {
 				return

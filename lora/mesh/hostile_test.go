@@ -54,7 +54,7 @@ func noise(random *rand.Rand) Packet {
 	case Bundle:
 		for range random.IntN(5) {
 			inner := p
-			inner.Type, inner.ID.Sequence = []Type{Flood, Routed, Ack}[random.IntN(3)], uint32(random.IntN(5000))
+			inner.Type, inner.ID.Sequence = Type(random.IntN(int(Card)+1)), uint32(random.IntN(5000))
 			p.Inner = append(p.Inner, inner)
 		}
 	}

@@ -73,6 +73,13 @@ func (t *linkTable) bridged(v uint16) bool {
 	return false
 }
 
+// apart says whether a node is known that is on another island.
+func (t *linkTable) apart() bool {
+	defer func(known islands) { t.islands = known }(t.islands)
+	t.settleAll()
+	return t.population() < len(t.islands.of)
+}
+
 // elsewhere says whether a node is on another island, as far as is known.
 func (t *linkTable) elsewhere(id uint16) bool {
 	island, ok := t.islands.of[id]

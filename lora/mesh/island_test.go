@@ -122,7 +122,7 @@ func TestCastaway(t *testing.T) {
 		n.receive(p)
 		n.pass(2 * time.Minute)
 		got := false
-		for _, s := range n.sent {
+		for _, s := range items(n.sent) {
 			got = got || s.Type == Beacon && s.From == there && s.TTL == maxTTL-1
 		}
 		if got != c.want {
@@ -143,5 +143,40 @@ func TestOneIsland(t *testing.T) {
 	n.now = n.now.Add(islandAge)
 	if !n.mesh.links.shore(n.now).abroad {
 		t.Error("no link to another island begins here")
+	}
+}
+
+// Where links work one way the first beacon for everyone may not get over them, and nobody
+// there can ask: it is said twice.
+func TestSaysTwiceWhereIslandsAre(t *testing.T) {
+	for name, c := range map[string]struct {
+		hears []uint32 // node far
+		known bool     // from an earlier life
+		want  int
+	}{
+		"one island":            {[]uint32{third}, false, 1},
+		"two islands":           {nil, false, 2},
+		"two islands, as known": {nil, true, 1},
+	} {
+		n := newNode(t, func(cfg *Config) {
+			if c.known {
+				cfg.Known = []Packet{{Type: Beacon, From: third, To: packet.Broadcast, Tx: Short(third), Heard: []Link{{ID: Short(here), Margin: 30}}}}
+				cfg.Tuning.WideMost = 20 * time.Hour
+			}
+		})
+		for range 60 {
+			n.learn(third, third, here, far)
+			n.learn(far, third, c.hears...)
+			n.pass(time.Minute)
+		}
+		wide := make(map[uint32]bool)
+		for _, p := range items(n.sent) {
+			if p.Type == Beacon && p.From == here && p.TTL > 0 {
+				wide[p.ID.Sequence] = true
+			}
+		}
+		if len(wide) != c.want {
+			t.Errorf("%s: said %d times, want %d", name, len(wide), c.want)
+		}
 	}
 }

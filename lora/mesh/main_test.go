@@ -67,15 +67,37 @@ func (n *node) do(actions []Action) {
 }
 
 // takeSent returns the packets put on the air since the last call, but for
-// beacons and pulls.
+// beacons and pulls, with which some may have gone.
 func (n *node) takeSent() (sent []Packet) {
+	news := func(p Packet) bool { return p.Type == Beacon || p.Type == Pull }
 	for _, p := range n.sent {
-		if p.Type != Beacon && p.Type != Pull {
+		if all := len(p.Inner); all > 1 {
+			p.Inner = slices.DeleteFunc(slices.Clone(p.Inner), news)
+			if len(p.Inner) == 0 {
+				continue
+			}
+			if alone := p.Inner[0]; len(p.Inner) == 1 && !alone.Repair {
+				alone.Tx = p.Tx
+				p = alone
+			}
+		}
+		if !news(p) {
 			sent = append(sent, p)
 		}
 	}
 	n.sent = nil
 	return sent
+}
+
+// items are packets, and those in bundles for them.
+func items(sent []Packet) (all []Packet) {
+	for _, p := range sent {
+		if p.Type != Bundle {
+			all = append(all, p)
+		}
+		all = append(all, p.Inner...)
+	}
+	return all
 }
 
 func (n *node) enqueue(m Message) {

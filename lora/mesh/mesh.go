@@ -172,6 +172,7 @@ func (m *Mesh) Up(now time.Time) []Action {
 		m.links.restore(m.cfg.Known, now)
 		m.cfg.Known = nil
 		m.beacons.wide = now.Add(-m.jitter(m.tuning.WideMost)) // others know it from the earlier life
+		m.beacons.spoken = 1
 	}
 	m.restore(m.cfg.Recent, now)
 	m.cfg.Recent = nil
@@ -191,8 +192,8 @@ func (m *Mesh) Down() {
 
 // Receive takes in a packet from the air.
 func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
-	if p.Tx == m.short || p.From == m.cfg.NodeID && p.Type != Flood && p.Type != Routed && p.Type != Ack && p.Type != Card {
-		return m.step(now) // our own, echoed, or someone who took our address
+	if p.Tx == m.short || m.echoed(&p) {
+		return m.step(now) // our own, or someone who took our address
 	}
 	airtime := m.cfg.Airtime(p.Size())
 	m.load.heard(airtime, now)
@@ -213,12 +214,18 @@ func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
 		m.take(p, r)
 	}
 	for _, inner := range p.Inner {
-		inner.Tx = p.Tx
-		m.take(inner, r)
+		if inner.Tx = p.Tx; !m.echoed(&inner) {
+			m.take(inner, r)
+		}
 	}
 	m.hushFor(&p, now)
 	m.reconsider(now)
 	return m.step(now)
+}
+
+// echoed says whether a packet is one of this node's own of which a copy tells nothing.
+func (m *Mesh) echoed(p *Packet) bool {
+	return p.From == m.cfg.NodeID && (p.Type == Beacon || p.Type == Pull || p.Type == Bundle)
 }
 
 // take takes in a packet, alone or out of a bundle.

@@ -41,7 +41,8 @@ type outgoing struct {
 	earlier int  // attempts before it: relays take one of the same number for a repetition
 	waiting bool // direct, sent, and not acknowledged since
 	passed  bool // a neighbour has passed it on
-	blind   bool // no way was known at the last attempt
+	blind   bool // no way was known at the last attempt,
+	aware   bool // though whom the receiver hears was
 	// along is the way of the last attempt, once a neighbour has passed it on, and
 	// asked whether that one was asked since what became of it.
 	along *forward
@@ -62,6 +63,7 @@ const (
 	unknownHops = 7   // how far an attempt floods when no way is known
 	calmShare   = 0.1 // of the channel, up to which it is calm
 	askAfter    = 2   // times a round trip
+	newcomers   = 3   // floods of a node that has just begun, before they become rare
 )
 
 // Enqueue takes a message over. It fails with ErrFull, ErrDuplicate or
@@ -101,7 +103,7 @@ func (m *Mesh) originate(o *outgoing, now time.Time) {
 }
 
 // launch enters a packet of this node among the floods and queues it.
-func (m *Mesh) launch(p Packet, o *outgoing, now time.Time) {
+func (m *Mesh) launch(p Packet, o *outgoing, now time.Time) *flood {
 	f := &flood{message: o, key: m.keyOf(&p), packet: p, first: now, ttl: p.TTL, own: true}
 	if old := m.floods.all[f.key]; old != nil {
 		if old.job != nil {
@@ -111,6 +113,7 @@ func (m *Mesh) launch(p Packet, o *outgoing, now time.Time) {
 	}
 	m.remember(f)
 	m.relay(f, 0, now)
+	return f
 }
 
 // attemptDue sends the heads of lanes whose time has come.
@@ -154,6 +157,7 @@ func (m *Mesh) attempt(l *lane, o *outgoing, now time.Time) {
 	way, known := m.way(Short(o.To), past{}, now)
 	flooded := !known || o.tries%floodEvery == floodEvery-1 && m.load.share(now) < busyShare
 	o.blind, o.along, o.asked = !known, nil, false
+	o.aware = m.links.lists[Short(o.To)] != nil
 	o.tries++
 	if flooded {
 		m.floodDirect(p, o, way.hops, now)
@@ -199,10 +203,11 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 // attempt but the first ones. Relays repeat what goes along a way; where the channel is
 // busy they go on for long, and another attempt would take it from the first. Where no way
 // was known, everyone in reach has had it, and another flood finds nobody else before
-// something changes: see revive.
+// something changes: see revive. A node that has just begun knows no ways yet, and tries
+// more often.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
-	if o.blind {
-		rest := m.packets(blindPackets, blindLeast)
+	if o.blind && (o.tries >= newcomers || !m.newcomer(now)) {
+		rest := m.packets(blindPackets, blindLeast) << min(o.tries-1, blindDoubled)
 		return rest + m.jitter(rest/2)
 	}
 	crawl := 1 + ackBusy*max(m.load.share(now)-ackCalm, 0)
@@ -276,7 +281,8 @@ func (m *Mesh) lose(o *outgoing) {
 }
 
 // revive cuts a long pause short when the receiver is heard again, or heard of: once
-// between two attempts that come by themselves, since one that is heard need not hear.
+// between two attempts that come by themselves, since one that is heard need not hear. Of a
+// node whose neighbours are known only a way is news.
 func (m *Mesh) revive(node uint32, now time.Time) {
 	l := m.lanes[node]
 	if l == nil || l.due.IsZero() || now.Sub(l.lastSent) < 2*time.Minute {
@@ -284,6 +290,9 @@ func (m *Mesh) revive(node uint32, now time.Time) {
 	}
 	o := l.queue[0]
 	if o.revived > 0 && o.tries < o.revived+2 {
+		return
+	}
+	if _, known := m.way(Short(node), past{}, now); o.blind && o.aware && !known {
 		return
 	}
 	if soon := now.Add(5*time.Second + m.jitter(10*time.Second)); l.due.After(soon) {

@@ -10,16 +10,18 @@ const (
 	hopAcks      = 14               // an acknowledgement, which it holds back when the channel is busy,
 	hopLeast     = time.Second      // at least,
 	busyPatience = 6                // and how many times as long more when the channel is always busy
-	rideBusy     = 80               // that an acknowledgement waits for company when the channel is always busy,
-	rideCalm     = 0.1              // and the share of it up to which it does not
+	rideLeast    = 6                // that an acknowledgement waits for company if it has several hops to go,
+	rideBusy     = 80               // and how many more when the channel is always busy,
+	rideCalm     = 0.1              // but for the share of it up to which it is calm
 	turnPackets  = 3                // of a relay, between hearing a packet and passing it on
 	turnLeast    = time.Second / 2  // at least
 	ackPackets   = 332              // for an acknowledgement, besides what the hops take
 	ackLeast     = 10 * time.Second // at least,
 	ackBusy      = 12               // and how many times as long more when the channel is always busy,
 	ackCalm      = 0.15             // but for the share of it up to which it is not
-	blindPackets = 1370             // between floods to a receiver to whom no way is known,
-	blindLeast   = 10 * time.Second // at least
+	blindPackets = 2740             // between the first two floods to a receiver to whom no way is known,
+	blindLeast   = 10 * time.Second // at least,
+	blindDoubled = 3                // and how often that doubles
 	maxBackoff   = 15 * time.Minute
 )
 
@@ -38,10 +40,14 @@ func (m *Mesh) ackPatience(bytes int) time.Duration {
 	return 2*m.cfg.Airtime(bytes) + m.packets(hopAcks, hopLeast)
 }
 
-// ride is how long an acknowledgement waits for a packet with which it can go. It
-// hurries nobody, and costs a third of what it does alone.
-func (m *Mesh) ride(now time.Time) time.Duration {
-	return m.packets(rideBusy*max(m.load.share(now)-rideCalm, 0), 0)
+// ride is how long an acknowledgement waits for a packet with which it can go: it costs
+// a third of what it does alone. Between two neighbours it does not on a calm channel.
+func (m *Mesh) ride(neighbours bool, now time.Time) time.Duration {
+	packets := rideBusy * max(m.load.share(now)-rideCalm, 0)
+	if !neighbours {
+		packets += rideLeast
+	}
+	return m.packets(packets, 0)
 }
 
 // busy is how many times as long something may take as on a calm channel.

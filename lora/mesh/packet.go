@@ -14,7 +14,7 @@ const (
 	Ack                // the receiver has stored a Routed
 	Beacon             // whom a node hears
 	Pull               // what a node has, to be sent what it lacks
-	Bundle             // several of these, but no Beacons, Pulls and Cards, in one packet
+	Bundle             // several of these in one packet
 	Card               // who a node is, for everyone; it spreads like a Flood
 )
 
@@ -68,7 +68,7 @@ type Packet struct {
 	Payload []byte   // of a Flood, Routed or Card: what follows the header
 	Heard   []Link   // of a Beacon
 	Have    Filter   // of a Pull
-	Inner   []Packet // of a Bundle: Floods, Routeds and Acks, whose Tx is that of the bundle
+	Inner   []Packet // of a Bundle, whose Tx is that of the bundle
 }
 
 // Link is a node that the sender of a beacon hears.
@@ -143,8 +143,9 @@ func (p *Packet) Size() int {
 
 // itemSize is how many bytes the packet takes in a Bundle.
 func (p *Packet) itemSize() int {
-	if p.Type == Flood {
-		return p.Size() - packet.BundleSaving
+	switch p.Type {
+	case Routed, Ack, Pull:
+		return p.Size() - packet.DirectedSaving
 	}
-	return p.Size() - packet.DirectedSaving
+	return p.Size() - packet.BundleSaving
 }

@@ -26,6 +26,7 @@ type pullState struct {
 	got   int // messages repaired since the last
 
 	lastAsked uint16
+	job       *job // the last one
 
 	told              []packet.ID // of which the next one tells,
 	toldOf            uint64      // as of so many changes of the floods
@@ -73,6 +74,9 @@ func (m *Mesh) pullTick(now time.Time) {
 	}
 	s.got = 0
 	m.planPull(now)
+	if slices.Contains(m.jobs, s.job) {
+		return // one waits
+	}
 	if !again {
 		s.lastAsked = m.pullFrom(now)
 	}
@@ -81,13 +85,15 @@ func (m *Mesh) pullTick(now time.Time) {
 		return
 	}
 	s.asked[next] = now
-	m.queue(&job{
-		priority: PriorityRepair, due: now,
+	wait := m.awaitCompany(s.pause, now)
+	s.job = &job{
+		priority: PriorityRepair, due: now.Add(wait), rides: wait > 0,
 		prepare: func(now time.Time) (Packet, bool) {
 			return Packet{Type: Pull, From: m.cfg.NodeID, Next: next, Have: m.have(now, s.salt+1)}, true
 		},
 		sent: func(time.Time) { s.salt++ },
-	})
+	}
+	m.queue(s.job)
 }
 
 // pullNews ends the long pauses of a network in which nobody writes to everyone:

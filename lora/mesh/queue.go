@@ -29,6 +29,7 @@ type job struct {
 	due      time.Time
 	flood    *flood // of a relay or repair, which may share a packet with others
 	direct   bool   // for one neighbour, and may share a packet with others that are
+	rides    bool   // waits until due for any packet to go with
 	message  *outgoing
 	first    bool // before all others
 	answer   bool // to what the packet received just now asks
@@ -74,8 +75,11 @@ func (m *Mesh) queue(j *job) {
 	}
 }
 
-// drop takes a job out of the queue.
+// drop takes a job out of the queue, if it is there.
 func (m *Mesh) drop(j *job) {
+	if j == nil {
+		return
+	}
 	if i := slices.Index(m.jobs, j); i >= 0 {
 		m.jobs = slices.Delete(m.jobs, i, i+1)
 	}
@@ -124,10 +128,8 @@ func (m *Mesh) fill(now time.Time) {
 			m.abandoned(best, now)
 			continue
 		}
-		alone, jobs := p, []*job{best}
-		if best.flood != nil || best.direct {
-			p, jobs = m.bundle(p, best, now)
-		}
+		alone := p
+		p, jobs := m.bundle(p, best, now)
 		transmit, wait := m.offerToAir(p, leastUrgent(jobs), now)
 		if wait > 0 && len(jobs) > 1 { // for the sake of another one in the bundle
 			jobs = jobs[:1]

@@ -5,9 +5,12 @@ import (
 	"time"
 )
 
-// blind is a node that has flooded a message, since it knew no way.
+// blind is a node that has flooded a message, since it knew no way to its receiver.
 func blind(t *testing.T) *node {
 	n := newNode(t, nil)
+	n.pass(n.mesh.tuning.WideLeast)
+	n.learn(far, third, 0x55555555)
+	n.takeSent()
 	n.enqueue(ours(1, far, 10*time.Hour))
 	n.pass(3 * time.Minute)
 	sent := n.takeSent()
@@ -32,6 +35,14 @@ func TestUnknownWayFloodsAndRests(t *testing.T) {
 	n.pass(rest)
 	if sent := n.takeSent(); len(sent) == 0 || sent[0].Next != Anybody || sent[0].Attempt != 1 {
 		t.Errorf("sent %+v, want another flood", sent)
+	}
+	n.pass(rest)
+	if sent := n.takeSent(); len(sent) != 0 {
+		t.Errorf("sent %+v, want nothing for twice as long", sent)
+	}
+	n.pass(2 * rest)
+	if sent := n.takeSent(); len(sent) == 0 || sent[0].Next != Anybody || sent[0].Attempt != 2 {
+		t.Errorf("sent %+v, want a third flood", sent)
 	}
 }
 
@@ -58,8 +69,37 @@ func TestNotRevivedAtOnce(t *testing.T) {
 	}
 }
 
-// A receiver that does not hear, and is heard all the time, is not tried each time.
-func TestRevivedOnceUntilNextAttempt(t *testing.T) {
+// A node that has just begun tries three times at first, and again when its receiver is
+// heard of; once, until it has tried by itself.
+func TestNewcomer(t *testing.T) {
+	for _, began := range []time.Duration{0, time.Hour} {
+		n := newNode(t, nil)
+		n.pass(began)
+		n.enqueue(ours(1, far, 20*time.Hour))
+		n.pass(n.mesh.packets(blindPackets, blindLeast))
+		different := make(map[uint8]bool)
+		for _, p := range n.takeSent() {
+			different[p.Attempt] = true
+		}
+		want := 1
+		if began == 0 {
+			want = newcomers
+		}
+		if len(different) != want {
+			t.Errorf("begun %v ago: %d attempts, want %d", began, len(different), want)
+		}
+		for i, want := range []int{1, 0} {
+			n.learn(far, far)
+			n.pass(time.Minute)
+			if sent := n.takeSent(); min(len(sent), 1) != want {
+				t.Errorf("begun %v ago, heard %d times: sent %+v", began, i+1, sent)
+			}
+		}
+	}
+}
+
+// A receiver that does not hear, and is heard all the time, is not tried for that.
+func TestNotRevivedWithoutAWay(t *testing.T) {
 	n := blind(t)
 	rest := n.mesh.packets(blindPackets, blindLeast)
 	attempts := func(d time.Duration) int {
@@ -76,10 +116,15 @@ func TestRevivedOnceUntilNextAttempt(t *testing.T) {
 		}
 		return len(different)
 	}
-	if got := attempts(rest - 4*time.Minute); got != 1 {
-		t.Errorf("%d attempts within %v, want 1", got, rest)
+	if got := attempts(rest - 4*time.Minute); got != 0 {
+		t.Errorf("%d attempts within %v, want none", got, rest)
 	}
-	if got := attempts(rest); got != 2 {
-		t.Errorf("%d attempts within %v after it, want 2: one by itself, and one since it is heard", got, rest)
+	if got := attempts(2 * rest); got != 1 {
+		t.Errorf("%d attempts within %v after it, want 1, by itself", got, 2*rest)
+	}
+	n.learn(far, far, here)
+	n.pass(20 * time.Second)
+	if sent := n.takeSent(); len(sent) == 0 || sent[0].Attempt != 2 {
+		t.Errorf("sent %+v, want an attempt, since a way is known now", sent)
 	}
 }

@@ -39,6 +39,11 @@ func onAir() map[string]Packet {
 			{Type: Ack, ID: direct, To: there, Tx: 7, Next: 9, Attempt: 1, Hop: true},
 			{Type: Ack, Tx: 7, Next: 9, TTL: 5, Attempt: 2, Brief: true, Token: packet.Token{3}},
 		}},
+		"bundle of news": {Type: Bundle, To: packet.Broadcast, Tx: 7, Inner: []Packet{
+			{Type: Pull, From: 7, To: packet.Broadcast, Tx: 7, Next: 8, Have: newFilter(0, 3)},
+			{Type: Beacon, ID: packet.ID{Source: there, Epoch: 2, Sequence: 1}, From: there, To: packet.Broadcast, Tx: 7, TTL: 9, Heard: []Link{{ID: 5, Margin: 31}}},
+			{Type: Card, ID: direct, From: there, To: packet.Broadcast, Tx: 7, TTL: 4, Payload: make([]byte, packet.IdentityOverhead-cardSize+3)},
+		}},
 	}
 }
 

@@ -258,7 +258,7 @@ func kindOf(p *mesh.Packet) kind {
 			return kindAck
 		}
 		for i := range p.Inner {
-			if !p.Inner[i].Repair {
+			if q := &p.Inner[i]; !q.Repair && q.Type != mesh.Pull && q.Type != mesh.Beacon {
 				return kindData
 			}
 		}
