@@ -9,8 +9,8 @@ const (
 	// bundleBytes limits a packet of several messages.
 	bundleBytes = 250
 	// companyLoad is the share of the channel up to which what is not urgent waits for
-	// company: beyond, a longer packet is hit more often. Nor does it where somebody talks
-	// without end, and what is said in time is heard.
+	// company: beyond, a longer packet is hit more often. Where somebody talks without end it
+	// does not either: what tells of that is heard in the gaps, if it is said in time.
 	companyLoad = 0.2
 	companyMost = 2 * time.Minute // that it waits
 )

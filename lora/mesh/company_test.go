@@ -108,7 +108,7 @@ func TestCompanyWithinBudget(t *testing.T) {
 	}
 }
 
-// A question or beacon that waits for the budget is replaced by the next one.
+// Of questions one waits for the budget, and of beacons the latest.
 func TestOneOfAKindWaits(t *testing.T) {
 	refused := false
 	n := settledDown(t, func(c *Config) {
@@ -127,6 +127,16 @@ func TestOneOfAKindWaits(t *testing.T) {
 	}
 	if waits[PriorityRepair] != 1 || waits[PriorityBeacon] > 2 { // one for neighbours, one for everyone
 		t.Errorf("by priority %v wait, want one question, and two beacons at most", waits)
+	}
+}
+
+// Who is heard in company is heard.
+func TestNodeHeardInBundle(t *testing.T) {
+	n := newNode(t, nil)
+	theirs := Packet{Type: Beacon, ID: packet.ID{Source: there, Epoch: 1, Sequence: 9}, From: there, To: packet.Broadcast}
+	n.receive(Packet{Type: Bundle, To: packet.Broadcast, Tx: Short(there), Inner: []Packet{theirs}})
+	if nodes := n.mesh.Nodes(); len(nodes) != 1 || nodes[0].ID != there {
+		t.Errorf("heard %+v, want the node of the beacon", nodes)
 	}
 }
 

@@ -206,9 +206,6 @@ func (m *Mesh) Receive(p Packet, rssi, snr float64, now time.Time) []Action {
 			m.gapBegins(n, now)
 		}
 	}
-	if p.From != m.cfg.NodeID && Short(p.From) == p.Tx && p.named() {
-		m.nodes.heard(p.From, rssi, snr, now)
-	}
 	r := reception{rssi: rssi, snr: snr, now: now}
 	if p.Type != Bundle {
 		m.take(p, r)
@@ -230,6 +227,9 @@ func (m *Mesh) echoed(p *Packet) bool {
 
 // take takes in a packet, alone or out of a bundle.
 func (m *Mesh) take(p Packet, r reception) {
+	if p.From != m.cfg.NodeID && Short(p.From) == p.Tx && p.named() {
+		m.nodes.heard(p.From, r.rssi, r.snr, r.now)
+	}
 	switch p.Type {
 	case Flood, Card:
 		m.receiveFlood(p, r)

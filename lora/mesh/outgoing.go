@@ -63,7 +63,7 @@ const (
 	unknownHops = 7   // how far an attempt floods when no way is known
 	calmShare   = 0.1 // of the channel, up to which it is calm
 	askAfter    = 2   // times a round trip
-	newcomers   = 3   // floods of a node that has just begun, before they become rare
+	newTries    = 3   // floods of a node that has just begun, before they become rare
 )
 
 // Enqueue takes a message over. It fails with ErrFull, ErrDuplicate or
@@ -206,7 +206,7 @@ func (m *Mesh) sentMessage(o *outgoing, hops int, now time.Time) {
 // something changes: see revive. A node that has just begun knows no ways yet, and tries
 // more often.
 func (m *Mesh) patience(o *outgoing, hops int, now time.Time) time.Duration {
-	if o.blind && (o.tries >= newcomers || !m.newcomer(now)) {
+	if o.blind && (o.tries >= newTries || !m.newcomer(now)) {
 		rest := m.packets(blindPackets, blindLeast) << min(o.tries-1, blindDoubled)
 		return rest + m.jitter(rest/2)
 	}
@@ -292,8 +292,10 @@ func (m *Mesh) revive(node uint32, now time.Time) {
 	if o.revived > 0 && o.tries < o.revived+2 {
 		return
 	}
-	if _, known := m.way(Short(node), past{}, now); o.blind && o.aware && !known {
-		return
+	if o.blind && o.aware {
+		if _, known := m.way(Short(node), past{}, now); !known {
+			return
+		}
 	}
 	if soon := now.Add(5*time.Second + m.jitter(10*time.Second)); l.due.After(soon) {
 		l.due, o.revived = soon, o.tries

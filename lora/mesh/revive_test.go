@@ -83,7 +83,7 @@ func TestNewcomer(t *testing.T) {
 		}
 		want := 1
 		if began == 0 {
-			want = newcomers
+			want = newTries
 		}
 		if len(different) != want {
 			t.Errorf("begun %v ago: %d attempts, want %d", began, len(different), want)

@@ -254,8 +254,8 @@ func kindOf(p *mesh.Packet) kind {
 	case mesh.Pull:
 		return kindRepair
 	case mesh.Bundle:
-		if p.Inner[0].Type == mesh.Ack {
-			return kindAck
+		if first := kindOf(&p.Inner[0]); first != kindData {
+			return first // the others go with it
 		}
 		for i := range p.Inner {
 			if q := &p.Inner[i]; !q.Repair && q.Type != mesh.Pull && q.Type != mesh.Beacon {
