@@ -21,7 +21,7 @@ const (
 // add before a class has to wait: the less important, the earlier, so that
 // what is left is left for the more important.
 func (c Class) ceiling() float64 {
-	return [classCount]float64{1, 0.90, 0.85, 0.60, 0.50}[c]
+	return [classCount]float64{1, 0.90, 0.85, 0.80, 0.50}[c]
 }
 
 // floor is the share of the budget that a class may use beyond its ceiling,

@@ -52,7 +52,7 @@ func TestPlanPriorities(t *testing.T) {
 		used  time.Duration
 	}{
 		{"beacon", ClassBeacon, 18_000 * time.Millisecond},
-		{"repair", ClassRepair, 21_600 * time.Millisecond},
+		{"repair", ClassRepair, 28_800 * time.Millisecond},
 		{"channel", ClassChannel, 30_600 * time.Millisecond},
 		{"direct", ClassDirect, 32_400 * time.Millisecond},
 		{"acknowledgement", ClassAck, 36_000 * time.Millisecond},

@@ -102,7 +102,7 @@ func (m *Mesh) met(f *forward) past {
 func (m *Mesh) sendOn(f *forward, delay time.Duration, now time.Time) {
 	j := &job{priority: PriorityDirect, due: now.Add(delay), direct: true, message: f.source}
 	if f.prev != nobody && f.ways == 1 && f.tries == 0 && delay <= leapTurn { // all who hear prev were silent for it
-		j.answer, j.first = true, true
+		j.answerUntil, j.first = j.due.Add(answerTurn), true
 		m.keepFree(j.due)
 	}
 	if f.packet.Type == Ack {

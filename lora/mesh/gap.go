@@ -12,6 +12,7 @@ const (
 	gapTurn   = 20 * time.Millisecond // after the end of a packet, that the host may take
 	gapWait   = 3 * time.Second       // for the end of a packet, before others are not waited for either
 	captureB  = 6                     // dB by which a packet must lead to be received over another
+	burstMost = 3                     // copies in a burst
 	burstCalm = 0.3                   // share of the channel up to which there is room for bursts
 )
 
@@ -83,13 +84,13 @@ func (m *Mesh) deafListeners(f *flood) bool {
 
 // burst sends what was relayed just now once more, at once, when somebody is deaf to
 // it: one that talks without end and senses this node has waited for the first copy to
-// end, and the second begins before it speaks again.
+// end, and the next begins before it speaks again.
 func (m *Mesh) burst(f *flood, now time.Time) {
-	if f.sent != 1 || f.key.kind != Flood || m.fair.endless(f.account, now) || m.crowd(now) > burstCalm || !m.deafListeners(f) {
+	if f.sent >= burstMost || f.key.kind != Flood || m.fair.endless(f.account, now) || m.crowd(now) > burstCalm || !m.deafListeners(f) {
 		return
 	}
 	m.relay(f, 0, now)
-	f.job.answer, f.job.first = true, true
+	f.job.answerUntil, f.job.first = now.Add(answerTurn), true
 	f.job.needed = nil
 	f.job.prepare = func(time.Time) (Packet, bool) { return m.relayed(f), true }
 }

@@ -31,6 +31,14 @@ func (m *Mesh) hushFor(p *Packet, now time.Time) {
 	m.takeBack()
 }
 
+// hushForAnswer keeps this node silent while another one answers a neighbour that lacks
+// something: who answers is perhaps not heard here.
+func (m *Mesh) hushForAnswer(asker uint16, now time.Time) {
+	if n := m.links.heard[asker]; n != nil && !n.endless(now) {
+		m.keepFree(now.Add(hushTurn + m.cfg.Airtime(bundleBytes)))
+	}
+}
+
 // keepFree keeps the board free for an answer that is due soon.
 func (m *Mesh) keepFree(until time.Time) {
 	if m.hush.Before(until) {

@@ -77,6 +77,53 @@ func TestHushOnAFullChannel(t *testing.T) {
 	}
 }
 
+// Who has what a neighbour lacks is silent while another one answers it.
+func TestHushForAnswers(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		lacks, endless bool
+		wait           bool
+	}{
+		{name: "lacks a message", lacks: true, wait: true},
+		{name: "lacks nothing"},
+		{name: "talks without end", lacks: true, endless: true},
+	} {
+		n := newNode(t, nil)
+		n.learn(third, third, here)
+		p := theirs(1, packet.Broadcast, there)
+		p.TTL = 0
+		n.receive(p)
+		n.pass(time.Minute)
+		n.takeSent()
+		n.enqueue(ours(2, packet.Broadcast, time.Hour))
+		pull := ask(far)
+		if !c.lacks {
+			pull.Have.add(p.ID)
+		}
+		if c.endless {
+			n.mesh.links.heard[Short(third)].air.addOver(loadMemory, time.Minute, n.now)
+			n.mesh.gap = n.now.Add(time.Minute) // it may speak all the same
+		}
+		n.receive(pull)
+		if silent := n.now.Before(n.mesh.hush); silent != c.wait {
+			t.Errorf("%s: silent %v, want %v", c.name, silent, c.wait)
+		}
+		if !c.wait {
+			continue
+		}
+		n.do(n.mesh.SendFailed(n.now))
+		n.takeSent()
+		n.pass(perByte(bundleBytes))
+		if sent := n.takeSent(); n.cancelled != 1 || len(sent) != 0 {
+			t.Errorf("%s: sent %+v over the answer", c.name, sent)
+		}
+		n.pass(2 * hushTurn)
+		if sent := items(n.takeSent()); len(sent) == 0 || sent[0].From != here {
+			t.Errorf("%s: sent %+v after that, want the own message", c.name, sent)
+		}
+	}
+}
+
 // What a silent node is asked to pass on it does not keep waiting.
 func TestHushAnswers(t *testing.T) {
 	n := newNode(t, nil)

@@ -27,6 +27,7 @@ type node struct {
 	now  time.Time
 
 	sent      []Packet
+	slots     int // of the last one
 	cancelled int
 	delivered []packet.ID
 	states    []StateChanged
@@ -55,7 +56,7 @@ func (n *node) do(actions []Action) {
 			if want := n.mesh.cfg.Airtime(a.Packet.Size()); a.Airtime != want || a.Packet.Tx != n.mesh.short {
 				n.t.Errorf("transmits %+v of %v, want %v", a.Packet, a.Airtime, want)
 			}
-			n.sent = append(n.sent, a.Packet)
+			n.sent, n.slots = append(n.sent, a.Packet), a.Slots
 		case Cancel:
 			n.cancelled++
 		case Deliver:

@@ -31,9 +31,10 @@
 //     where the channel is busy, acknowledgements wait some time for another packet
 //     of this node to go with. Messages are passed on at once.
 //   - Who hears a node that talks without end speaks between two of its packets. Who does
-//     not, and has a neighbour that does, sends twice in a row what that one lacks.
+//     not, and has a neighbour that does, sends three times in a row what that one lacks.
 //   - Who hears a packet for a next hop that it does not hear is silent while that one
-//     passes it on, so that the sender can hear it.
+//     passes it on, so that the sender can hear it. So is who could answer a question that
+//     another node answers.
 //   - Who hears a message for the next hop, which would send it here, passes it on before
 //     that one does, if both of the others hear that. So does who has passed a message on
 //     and hears its acknowledgement.

@@ -13,7 +13,8 @@ const (
 	offerMost  = 7 * time.Minute
 	pullLoad   = 2.0 // how many times as rare pulls are when the channel is always busy
 	calmPulls  = 8   // how many times as rare they are when nobody writes to everyone
-	maxOffered = 9   // messages in answer to one Pull
+	maxOffered = 20  // messages and beacons in answer to one Pull,
+	maxNews    = 9   // of which beacons
 	maxTold    = 48  // messages of one source in a Pull: more of one that talks without end would be all there is
 )
 
@@ -198,6 +199,9 @@ func (m *Mesh) receivePull(p Packet, r reception) {
 			lacking = append(lacking, f)
 		}
 	}
+	if p.Next != m.short && len(lacking) > 0 {
+		m.hushForAnswer(asker, r.now)
+	}
 	if p.Next != m.short && !m.links.hears(asker, m.short) {
 		return // who asks this node hears it, whatever its beacon said when little was heard
 	}
@@ -206,8 +210,14 @@ func (m *Mesh) receivePull(p Packet, r reception) {
 		unit := m.cfg.Airtime(usualSize)
 		delay = 20*unit + m.jitter(time.Duration((20+m.tuning.WindowLoad*m.load.share(r.now))*float64(unit)))
 	}
+	news := 0
 	for _, f := range inTurn(lacking, maxOffered) {
-		m.offer(f, asker, delay, r.now)
+		if f.key.kind == Beacon {
+			news++
+		}
+		if f.key.kind != Beacon || news <= maxNews {
+			m.offer(f, asker, delay, r.now)
+		}
 	}
 }
 
@@ -230,7 +240,10 @@ func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time)
 	if f.job != nil || f.onAir || !f.own && !m.fair.allows(m, f, now) {
 		return // on its way already, or its source has had its share
 	}
-	j := &job{priority: PriorityRepair, due: now.Add(delay), flood: f, answer: delay == 0}
+	j := &job{priority: PriorityRepair, due: now.Add(delay), flood: f}
+	if delay == 0 {
+		j.answerUntil = now.Add(answerTurn)
+	}
 	needed := func() bool { return !contains(f.holders, asker) && !m.reachedSince(f, asker, now) }
 	j.needed = needed
 	j.prepare = func(now time.Time) (Packet, bool) {
@@ -239,7 +252,7 @@ func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time)
 		}
 		p := f.packet
 		p.TTL, p.Repair = 0, true
-		return p, true
+		return p, p.Type != Beacon || m.spares(p, now)
 	}
 	j.sent = func(now time.Time) {
 		f.sent++
@@ -247,6 +260,13 @@ func (m *Mesh) offer(f *flood, asker uint16, delay time.Duration, now time.Time)
 	}
 	f.job = j
 	m.queue(j)
+}
+
+// spares says whether the budget lets a beacon go as one. Where an hour allows little, those
+// that others lack would take all of it. They do not wait for it: who lacks one asks again.
+func (m *Mesh) spares(beacon Packet, now time.Time) bool {
+	_, wait := m.offerToAir(beacon, PriorityBeacon, now)
+	return wait == 0
 }
 
 // reachedSince says whether a node hears one that has sent f after a time.

@@ -65,6 +65,90 @@ func TestPullsAreAnsweredByWhoIsAsked(t *testing.T) {
 	}
 }
 
+// ask is a question by third to a node, of one that has nothing.
+func ask(next uint32) Packet {
+	return Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(next), Have: newFilter(0, 7)}
+}
+
+// Who lacks much gets the oldest of it at once, and the rest when it asks again.
+func TestPullsAreAnsweredInPortions(t *testing.T) {
+	for kind, want := range map[Type]int{Flood: maxOffered, Beacon: maxNews} {
+		n := newNode(t, nil)
+		n.learn(third, third, here)
+		const all = maxOffered + 5
+		for i := range uint32(all) {
+			p := theirs(i+1, packet.Broadcast, there)
+			p.Type, p.TTL, p.Repair = kind, 0, true
+			n.receive(p)
+		}
+		n.pass(time.Minute)
+		n.sent = nil
+		n.receive(ask(here))
+		n.pass(time.Minute)
+		told := make(map[uint32]bool)
+		for _, p := range items(n.sent) {
+			if p.From == there {
+				told[p.ID.Sequence] = true
+			}
+		}
+		if len(told) != want || !told[1] || told[all] {
+			t.Errorf("%v: sent %d of %d, want the first %d", kind, len(told), all, want)
+		}
+	}
+}
+
+// What waited for something else meanwhile is no answer any more: others speak again.
+func TestLateAnswers(t *testing.T) {
+	for wait, want := range map[time.Duration]int{answerTurn / 2: answerSlots, answerTurn: usualSlots} {
+		n := newNode(t, nil)
+		n.learn(third, third, here)
+		lacks := theirs(1, packet.Broadcast, there)
+		lacks.TTL = 0
+		n.receive(lacks)
+		n.pass(time.Minute)
+		n.takeSent()
+		n.enqueue(ours(2, packet.Broadcast, time.Hour)) // waits at the board
+		n.receive(ask(here))
+		n.now = n.now.Add(wait)
+		n.do(n.mesh.Sent(n.now))
+		if sent := items(n.takeSent()); len(sent) != 2 || !sent[1].Repair || n.slots != want {
+			t.Errorf("after %v sent %+v over %d slots, want the answer over %d", wait, sent, n.slots, want)
+		}
+	}
+}
+
+// Where an hour allows little, beacons that a node lacks go as far as its own may, and do
+// not wait for more.
+func TestRepairOfBeaconsIsABeacon(t *testing.T) {
+	for kind, want := range map[Type]int{Flood: 1, Beacon: 0} {
+		n := newNode(t, func(cfg *Config) {
+			cfg.Budget = func(tr Transmit, now time.Time) time.Duration {
+				if freed := epoch.Add(2 * time.Minute); tr.Priority == PriorityBeacon && now.Before(freed) {
+					return freed.Sub(now)
+				}
+				return 0
+			}
+		})
+		n.learn(third, third, here)
+		lacks := theirs(1, packet.Broadcast, there)
+		lacks.Type, lacks.TTL, lacks.Repair = kind, 0, true
+		n.receive(lacks)
+		n.pass(time.Minute)
+		n.sent = nil
+		n.receive(ask(here))
+		n.pass(2 * time.Minute)
+		got := 0
+		for _, p := range items(n.sent) {
+			if p.From == there {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("%v: sent %+v, want %d of theirs", kind, n.sent, want)
+		}
+	}
+}
+
 // What came before a restart is told of, offered, and neither delivered nor relayed
 // again; what is too old, or of a time to come, is nothing.
 func TestRecentSurvivesARestart(t *testing.T) {

@@ -20,19 +20,20 @@ const maxBlocked = 16
 const (
 	usualSlots  = 8
 	answerSlots = 1
+	answerTurn  = 2 * time.Second // for which it does
 )
 
 // job is a packet that waits for the air. It is made when its turn comes, of
 // what is known then.
 type job struct {
-	priority Priority
-	due      time.Time
-	flood    *flood // of a relay or repair, which may share a packet with others
-	direct   bool   // for one neighbour, and may share a packet with others that are
-	rides    bool   // waits until due for any packet to go with
-	message  *outgoing
-	first    bool // before all others
-	answer   bool // to what the packet received just now asks
+	priority    Priority
+	due         time.Time
+	flood       *flood // of a relay or repair, which may share a packet with others
+	direct      bool   // for one neighbour, and may share a packet with others that are
+	rides       bool   // waits until due for any packet to go with
+	message     *outgoing
+	first       bool      // before all others
+	answerUntil time.Time // of an answer to what was received just before; zero when it is none
 
 	prepare func(now time.Time) (Packet, bool) // false: no longer needed
 	needed  func() bool                        // while it waits for the channel; nil is always
@@ -88,6 +89,9 @@ func (m *Mesh) drop(j *job) {
 	}
 }
 
+// answer says whether a job still answers what was received just before it.
+func (j *job) answer(now time.Time) bool { return now.Before(j.answerUntil) }
+
 // before orders jobs for the air.
 func (j *job) before(other *job) bool {
 	if j.first != other.first {
@@ -115,7 +119,7 @@ func (m *Mesh) fill(now time.Time) {
 	for m.onAir == nil && len(waiting) < maxBlocked {
 		var best *job
 		for _, j := range m.jobs {
-			if !j.due.After(now) && (best == nil || j.before(best)) && (j.answer || held.IsZero()) && !m.behind(waiting, j) {
+			if !j.due.After(now) && (best == nil || j.before(best)) && (j.answer(now) || held.IsZero()) && !m.behind(waiting, j) {
 				best = j
 			}
 		}
@@ -163,7 +167,7 @@ func (m *Mesh) slots(j *job, now time.Time) int {
 	switch {
 	case m.inGap(now):
 		return gapSlots
-	case j.answer:
+	case j.answer(now):
 		return answerSlots
 	}
 	return usualSlots
