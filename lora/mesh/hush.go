@@ -8,6 +8,9 @@ const (
 	// hushMost is the share of the channel, taken by all together, beyond which silence
 	// holds up more than it spares.
 	hushMost = 0.5
+	// hushRest is for how many times as long as for one answer this node is not silent for
+	// another: who asks without end would silence all who hear it.
+	hushRest = 3
 )
 
 // hushFor keeps this node silent while p, heard here, is passed on by a node that is not:
@@ -34,9 +37,12 @@ func (m *Mesh) hushFor(p *Packet, now time.Time) {
 // hushForAnswer keeps this node silent while another one answers a neighbour that lacks
 // something: who answers is perhaps not heard here.
 func (m *Mesh) hushForAnswer(asker uint16, now time.Time) {
-	if n := m.links.heard[asker]; n != nil && !n.endless(now) {
-		m.keepFree(now.Add(hushTurn + m.cfg.Airtime(bundleBytes)))
+	answer := hushTurn + m.cfg.Airtime(bundleBytes)
+	if n := m.links.heard[asker]; n == nil || n.endless(now) || now.Sub(m.hushed) < (1+hushRest)*answer {
+		return
 	}
+	m.hushed = now
+	m.keepFree(now.Add(answer))
 }
 
 // keepFree keeps the board free for an answer that is due soon.

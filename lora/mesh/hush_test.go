@@ -124,6 +124,27 @@ func TestHushForAnswers(t *testing.T) {
 	}
 }
 
+// Who asks without end does not silence those who hear it.
+func TestHushForAnswersEnds(t *testing.T) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	p := theirs(1, packet.Broadcast, there)
+	p.TTL = 0
+	n.receive(p)
+	n.pass(time.Minute)
+	silent, all := 0, 60
+	for range all {
+		n.receive(ask(far))
+		if n.now.Before(n.mesh.hush) {
+			silent++
+		}
+		n.now = n.now.Add(time.Second)
+	}
+	if most := all/(1+hushRest) + 3; silent == 0 || silent > most {
+		t.Errorf("silent in %d of %d seconds, want at most %d", silent, all, most)
+	}
+}
+
 // What a silent node is asked to pass on it does not keep waiting.
 func TestHushAnswers(t *testing.T) {
 	n := newNode(t, nil)

@@ -134,6 +134,7 @@ type Mesh struct {
 	onAir   *transmission
 	gap     time.Time // until then one that talks without end is silent
 	hush    time.Time // until then only answers go: one is due, or a node that is not heard here gives one
+	hushed  time.Time // when this node was last silent for an answer to a question
 	blocked time.Time // until then the budget, or others, allow nothing of what is due; zero when they do
 	filled  time.Time // when that was found
 	fills   uint64    // rounds of fill so far,
