@@ -88,13 +88,7 @@ func TestHushForAnswers(t *testing.T) {
 		{name: "lacks nothing"},
 		{name: "talks without end", lacks: true, endless: true},
 	} {
-		n := newNode(t, nil)
-		n.learn(third, third, here)
-		p := theirs(1, packet.Broadcast, there)
-		p.TTL = 0
-		n.receive(p)
-		n.pass(time.Minute)
-		n.takeSent()
+		n, p := having(t)
 		n.enqueue(ours(2, packet.Broadcast, time.Hour))
 		pull := ask(far)
 		if !c.lacks {
@@ -126,12 +120,7 @@ func TestHushForAnswers(t *testing.T) {
 
 // Who asks without end does not silence those who hear it.
 func TestHushForAnswersEnds(t *testing.T) {
-	n := newNode(t, nil)
-	n.learn(third, third, here)
-	p := theirs(1, packet.Broadcast, there)
-	p.TTL = 0
-	n.receive(p)
-	n.pass(time.Minute)
+	n, _ := having(t)
 	silent, all := 0, 60
 	for range all {
 		n.receive(ask(far))

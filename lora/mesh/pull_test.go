@@ -70,6 +70,18 @@ func ask(next uint32) Packet {
 	return Packet{Type: Pull, From: third, Tx: Short(third), Next: Short(next), Have: newFilter(0, 7)}
 }
 
+// having is a node with a message to answer with, which third hears.
+func having(t *testing.T) (*node, Packet) {
+	n := newNode(t, nil)
+	n.learn(third, third, here)
+	p := theirs(1, packet.Broadcast, there)
+	p.TTL = 0
+	n.receive(p)
+	n.pass(time.Minute)
+	n.takeSent()
+	return n, p
+}
+
 // Who lacks much gets the oldest of it at once, and the rest when it asks again.
 func TestPullsAreAnsweredInPortions(t *testing.T) {
 	for kind, want := range map[Type]int{Flood: maxOffered, Beacon: maxNews} {
@@ -100,13 +112,7 @@ func TestPullsAreAnsweredInPortions(t *testing.T) {
 // What waited for something else meanwhile is no answer any more: others speak again.
 func TestLateAnswers(t *testing.T) {
 	for wait, want := range map[time.Duration]int{answerTurn / 2: answerSlots, answerTurn: usualSlots} {
-		n := newNode(t, nil)
-		n.learn(third, third, here)
-		lacks := theirs(1, packet.Broadcast, there)
-		lacks.TTL = 0
-		n.receive(lacks)
-		n.pass(time.Minute)
-		n.takeSent()
+		n, _ := having(t)
 		n.enqueue(ours(2, packet.Broadcast, time.Hour)) // waits at the board
 		n.receive(ask(here))
 		n.now = n.now.Add(wait)
