@@ -178,8 +178,12 @@ func TestOwnLosesAnswers(t *testing.T) {
 		between(t, begin, askAgain, askAgain)
 
 		// The answer to a command that was given up is not that to the next.
-		b.Behave(boardtest.OwnBehaviour{Mute: 1})
+		if err := m.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		stale := link.Append(nil, link.RadioAnswer{}, m.sequence-1)
+		m.release()
+		b.Behave(boardtest.OwnBehaviour{Mute: 1})
 		time.AfterFunc(answerWait/2, func() { b.Write(stale) })
 		if err := m.Configure(t.Context(), testRadio()); err != nil {
 			t.Errorf("Configure took an older answer for its own: %v", err)
