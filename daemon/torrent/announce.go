@@ -10,26 +10,19 @@ import (
 	"lorrent/daemon/torrent/tracker"
 )
 
-const (
-	wantPeers     = 100
-	farewellLimit = 8 // trackers that are told goodbye
-)
-
 // announcer tells one tracker after the other that we are here.
 type announcer struct {
-	tiers *tracker.Tiers
-	busy  bool
-
-	// payload counters when the session was last announced as started
-	downloaded, uploaded int64
+	*standing
+	busy bool
 }
 
-// newAnnouncer takes over the tiers of the session before.
+// newAnnouncer goes on from the session before.
 func newAnnouncer(s *session) announcer {
-	if s.t.tiers == nil {
-		s.t.tiers = tracker.NewTiers(s.record.Trackers, s.rnd)
+	if s.t.standing == nil {
+		s.t.standing = &standing{tiers: tracker.NewTiers(s.record.Trackers, s.rnd)}
+		s.t.standing.restart(&s.record)
 	}
-	return announcer{tiers: s.t.tiers, downloaded: s.record.DownloadedBytes, uploaded: s.record.UploadedBytes}
+	return announcer{standing: s.t.standing}
 }
 
 // next is when the next announce is due; false when there is no tracker.
@@ -40,11 +33,6 @@ func (a *announcer) next() (time.Time, bool) {
 
 func (a *announcer) force(now time.Time)     { a.tiers.Force(now) }
 func (a *announcer) completed(now time.Time) { a.tiers.Completed(now) }
-
-// restart begins anew after a stop.
-func (a *announcer) restart(s *session) {
-	a.downloaded, a.uploaded = s.record.DownloadedBytes, s.record.UploadedBytes
-}
 
 // announcing reports whether trackers are to hear from us now.
 func (s *session) announcing() bool {
@@ -62,7 +50,7 @@ func (s *session) announceTick(now time.Time) {
 		return
 	}
 	a.busy = true
-	req := s.announceRequest()
+	req := a.request(s.e, &s.record)
 	req.Event, req.TrackerID = a.tiers.Begin(url, now)
 	if req.Event == tracker.Regular && s.complete() && !s.everything() {
 		req.Event = tracker.Paused // of a partial seed (BEP 21)
@@ -72,29 +60,11 @@ func (s *session) announceTick(now time.Time) {
 		r, err := s.e.announceAll(ctx, url, req, hashes)
 		return func() {
 			if err == nil {
-				s.t.toldSeed = req.Left == 0
+				a.seed = req.Left == 0
 			}
 			s.announced(url, r, err)
 		}
 	})
-}
-
-func (s *session) announceRequest() tracker.Request {
-	left := s.record.TotalBytes - s.record.VerifiedBytes
-	if s.unknown() {
-		left = 16 << 10 // none would be that of a seed
-	}
-	return tracker.Request{
-		InfoHash:   s.t.hash,
-		PeerID:     s.e.peerID,
-		Port:       s.e.publicPort(),
-		Uploaded:   s.record.UploadedBytes - s.tell.uploaded,
-		Downloaded: s.record.DownloadedBytes - s.tell.downloaded,
-		Left:       left,
-		NumWant:    wantPeers,
-		Key:        s.e.key,
-		OneFamily:  s.record.Private, // two announces may count as two clients there
-	}
 }
 
 // announceAll announces a torrent to each of its swarms: a hybrid one has two.
@@ -164,28 +134,12 @@ func (s *session) announced(url string, r tracker.Response, err error) {
 	}
 }
 
-// farewell tells the trackers that we stop, and does not wait long.
+// farewell tells the trackers that we stop.
 func (s *session) farewell() {
-	req := s.announceRequest()
-	req.Event = tracker.Stopped
-	urls := s.tell.tiers.Stop()
-	for _, url := range urls[:min(len(urls), farewellLimit)] {
-		req.TrackerID = s.tell.tiers.TrackerID(url)
-		for _, req.InfoHash = range s.hashes() {
-			s.goodbye(url, req)
-		}
+	for _, g := range s.tell.goodbyes(s.e, &s.record) {
+		s.spawn(func() func() {
+			g.say(s.ctx, s.e)
+			return func() {}
+		})
 	}
-}
-
-func (s *session) goodbye(url string, req tracker.Request) {
-	s.spawn(func() func() {
-		ctx, cancel := context.WithTimeout(s.ctx, s.e.cfg.StopGrace)
-		defer cancel()
-		_, err := s.e.trackers.Announce(ctx, url, req)
-		return func() {
-			if err != nil {
-				s.log.Debug().Err(err).Msg("goodbye to tracker failed")
-			}
-		}
-	})
 }

@@ -262,7 +262,7 @@ func (s *session) move() {
 	}
 	if s.content.picker.Left() == 0 {
 		s.completed(false)
-	} else if s.t.toldSeed {
+	} else if s.tell.seed {
 		s.tell.force(time.Now()) // trackers do not tell seeds of seeds
 	}
 	waiting := s.waiting

@@ -19,8 +19,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -236,9 +238,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.mu.Unlock()
 	wg.Wait()
 	e.sessions.Wait()
+	e.partParked()
 	stopUDP()
 	datagrams.Wait()
 	return err
+}
+
+func (e *Engine) all() []*torrent {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return slices.Collect(maps.Values(e.torrents))
 }
 
 // wakeAll lets every torrent that is not stopped look what there is to do, and
@@ -246,12 +255,8 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) wakeAll(ctx context.Context) (idle []*torrent) {
 	e.mu.Lock()
 	e.ctx = ctx
-	all := make([]*torrent, 0, len(e.torrents))
-	for _, t := range e.torrents {
-		all = append(all, t)
-	}
 	e.mu.Unlock()
-	for _, t := range all {
+	for _, t := range e.all() {
 		switch {
 		case t.snapshot().State == Seeding:
 			idle = append(idle, t)

@@ -107,7 +107,7 @@ func TestTakenBack(t *testing.T) {
 	}
 	c.has(t, c.n, 1)
 	c.n.do(t, c.h, func(s *session) {
-		if r := s.announceRequest(); r.Left != st.TotalBytes-st.VerifiedBytes || r.Left == 0 {
+		if r := s.tell.request(s.e, &s.record); r.Left != st.TotalBytes-st.VerifiedBytes || r.Left == 0 {
 			t.Errorf("trackers are told that %d bytes are left", r.Left)
 		}
 		if s.everything() {

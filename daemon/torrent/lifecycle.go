@@ -118,7 +118,7 @@ func (s *session) start() error {
 		return nil
 	}
 	s.decide(false, "")
-	s.tell.restart(s)
+	s.tell.restart(&s.record)
 	s.t.looked = false
 	s.begin()
 	s.announceTick(time.Now())

@@ -16,7 +16,7 @@ func (n *node) lookedAt(h metainfo.Hash) (looked, session bool) {
 	t, _ := n.find(h)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.looked, t.running || t.tiers != nil
+	return t.looked, t.running || t.standing != nil
 }
 
 // At the start, complete torrents are looked at and cost no session, but for

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"lorrent/daemon/torrent/metainfo"
-	"lorrent/daemon/torrent/tracker"
 	"lorrent/storage"
 )
 
@@ -34,13 +33,11 @@ type torrent struct {
 	signal   chan struct{} // the inbox has something
 
 	// handed from session to session
-	record storage.Torrent
-	tiers  *tracker.Tiers
-	web    []*webSeed
-	search *search
-	looked bool // at the files, since the engine was started
-
-	toldSeed bool // what a tracker heard last: that nothing is left
+	record   storage.Torrent
+	standing *standing // nil before the first session
+	web      []*webSeed
+	search   *search
+	looked   bool // at the files, since the engine was started
 
 	alarm alarm // guarded by the engine's alarms
 }
