@@ -93,10 +93,10 @@ func (b *Bridge) join(name string, secret []byte) (Channel, error) {
 		}
 	}
 	if len(b.channels) >= maxChannels {
-		return Channel{}, fmt.Errorf("%w: %d channels are joined", ErrFull, len(b.channels))
+		return Channel{}, fmt.Errorf("%w: %d channels are joined already", ErrInvalid, len(b.channels))
 	}
 	if err := b.ring.Join(c.ID, secret); err != nil {
-		return Channel{}, fmt.Errorf("%w: %w", ErrAddress, err)
+		return Channel{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if err := b.cfg.Store.PutChannel(c); err != nil {
 		b.ring.Leave(c.ID)
@@ -187,7 +187,7 @@ func formatLink(name string, secret []byte) string {
 
 func parseLink(link string) (name string, secret []byte, err error) {
 	bad := func(why string) error {
-		return fmt.Errorf("%w: a link to a channel looks like %sNAME#SECRET: %s", ErrAddress, channelLink, why)
+		return fmt.Errorf("%w: a link to a channel looks like %sNAME#SECRET: %s", ErrInvalid, channelLink, why)
 	}
 	rest, ok := strings.CutPrefix(strings.TrimSpace(link), channelLink)
 	if !ok {

@@ -83,15 +83,15 @@ func (b *Bridge) AddContact(ctx context.Context, who, nick string) (Contact, err
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if other, ok := b.byNick(nick); ok && other.Key != public {
-		return Contact{}, fmt.Errorf("%w: nick %q is that of %s", ErrAddress, nick, FormatNodeID(packet.PublicKey(other.Key).NodeID()))
+		return Contact{}, fmt.Errorf("%w: nick %q is that of %s", ErrInvalid, nick, FormatNodeID(packet.PublicKey(other.Key).NodeID()))
 	}
 	id := public.NodeID()
 	if p, ok := b.peers[id]; ok && p.Key != public {
-		return Contact{}, fmt.Errorf("%w: %s is the id of another key, %s", ErrAddress, FormatNodeID(id), packet.PublicKey(p.Key))
+		return Contact{}, fmt.Errorf("%w: %s is the id of another key, %s", ErrInvalid, FormatNodeID(id), packet.PublicKey(p.Key))
 	}
 	if err := b.remember(public); err != nil {
 		if errors.Is(err, packet.ErrInvalid) {
-			return Contact{}, fmt.Errorf("%w: %s is this node", ErrAddress, FormatNodeID(id))
+			return Contact{}, fmt.Errorf("%w: %s is this node", ErrInvalid, FormatNodeID(id))
 		}
 		return Contact{}, err
 	}
@@ -116,7 +116,7 @@ func (b *Bridge) unholds(node uint32) bool {
 func (b *Bridge) keyOf(ctx context.Context, who string) (packet.PublicKey, error) {
 	target, err := b.Resolve(who)
 	if err != nil || target.Node == Broadcast {
-		return packet.PublicKey{}, fmt.Errorf("%w: %q: want the 64 hex digits of a key, or a node id", ErrAddress, who)
+		return packet.PublicKey{}, fmt.Errorf("%w: %q: want the 64 hex digits of a key, or a node id", ErrInvalid, who)
 	}
 	for {
 		b.mu.Lock()
@@ -139,9 +139,17 @@ func (b *Bridge) keyOf(ctx context.Context, who string) (packet.PublicKey, error
 		select {
 		case <-learned:
 		case <-ctx.Done():
-			return packet.PublicKey{}, fmt.Errorf("%s has not told its key: %w", FormatNodeID(target.Node), ctx.Err())
+			return packet.PublicKey{}, fmt.Errorf("%s has not told its key: %w", FormatNodeID(target.Node), silent(ctx))
 		}
 	}
+}
+
+// silent is why nobody waits any more for an answer of a node.
+func silent(ctx context.Context) error {
+	if err := ctx.Err(); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return ErrSilent
 }
 
 // editContact changes what the user says of a contact, by fn.
@@ -232,7 +240,7 @@ func (b *Bridge) Nick(node uint32) string {
 // checkNick says whether a contact or channel may be called so: not like a node
 // id, a channel or a flag.
 func checkNick(nick string) error {
-	bad := func(why string) error { return fmt.Errorf("%w: name %q %s", ErrAddress, nick, why) }
+	bad := func(why string) error { return fmt.Errorf("%w: name %q %s", ErrInvalid, nick, why) }
 	_, err := ParseNodeID(nick)
 	switch {
 	case nick == "" || len(nick) > maxNick || !utf8.ValidString(nick):

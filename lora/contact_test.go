@@ -48,8 +48,8 @@ func TestContacts(t *testing.T) {
 		{"everyone", "all", "us"},
 		{"nobody", "nobody", "n"},
 	} {
-		if c, err := s.AddContact(t.Context(), test.who, test.nick); !errors.Is(err, ErrAddress) {
-			t.Errorf("%s: %+v, %v; want ErrAddress", test.name, c, err)
+		if c, err := s.AddContact(t.Context(), test.who, test.nick); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %+v, %v; want ErrInvalid", test.name, c, err)
 		}
 	}
 	if err := s.RemoveContact("Ann"); err != nil {
@@ -71,7 +71,7 @@ func TestContactByNodeID(t *testing.T) {
 		a.run()
 		short, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := a.AddContact(short, FormatNodeID(b.node), "bea"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := a.AddContact(short, FormatNodeID(b.node), "bea"); !errors.Is(err, ErrSilent) {
 			t.Errorf("added a node that is away: %v", err)
 		}
 		b.run()
@@ -198,14 +198,14 @@ func TestChannelRefuses(t *testing.T) {
 		channelLink + "a#" + strings.Repeat("A", 200), channelLink + "a#not base64", channelLink + "%zz#AAAAAAAAAAAAAAAAAAAAAA",
 		channelLink + "a b#AAAAAAAAAAAAAAAAAAAAAA", channelLink + "#AAAAAAAAAAAAAAAAAAAAAA",
 	} {
-		if c, err := s.JoinChannel(link, ""); !errors.Is(err, ErrAddress) {
+		if c, err := s.JoinChannel(link, ""); !errors.Is(err, ErrInvalid) {
 			t.Errorf("joined %q: %+v, %v", link, c, err)
 		}
 	}
 	for i := range maxChannels {
 		_, err = s.CreateChannel(fmt.Sprint("n", i))
 	}
-	if !errors.Is(err, ErrFull) {
+	if !errors.Is(err, ErrInvalid) {
 		t.Errorf("channels without end: %v", err)
 	}
 }
@@ -234,8 +234,13 @@ func TestPing(t *testing.T) {
 		b.halt()
 		short, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if got, err := a.Ping(short, FormatNodeID(b.node)); !errors.Is(err, context.DeadlineExceeded) {
+		if got, err := a.Ping(short, FormatNodeID(b.node)); !errors.Is(err, ErrSilent) {
 			t.Errorf("ping of who is away: %+v, %v", got, err)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if got, err := a.Ping(gone, FormatNodeID(b.node)); !errors.Is(err, context.Canceled) {
+			t.Errorf("ping that nobody waits for: %+v, %v", got, err)
 		}
 		if len(b.inbox()) != 0 || len(a.states()) != 0 {
 			t.Errorf("stored: %q, %v", b.inbox(), a.states())

@@ -20,13 +20,15 @@ import (
 // MaxText is the longest message, in bytes of UTF-8.
 const MaxText = fragment.MaxBody
 
-// Errors of Send.
+// Errors of Send, and of what is said of contacts and channels.
 var (
 	ErrOff     = errors.New("the radio is off")
 	ErrEmpty   = errors.New("the message has no text")
 	ErrTooLong = errors.New("the message is too long")
 	ErrText    = errors.New("the message is not UTF-8")
 	ErrAddress = errors.New("no such receiver")
+	ErrInvalid = errors.New("not possible")
+	ErrSilent  = errors.New("is it on, and in reach?")
 	ErrFull    = errors.New("too many messages wait for the radio")
 )
 

@@ -52,11 +52,11 @@ func (b *Bridge) Ping(ctx context.Context, who string) (Ping, error) {
 	select {
 	case state := <-answer:
 		if state.State != mesh.Delivered {
-			return Ping{}, fmt.Errorf("%s does not answer, %d times on air: %w", FormatNodeID(node), state.Attempts, context.DeadlineExceeded)
+			return Ping{}, fmt.Errorf("%s does not answer, %d times on air: %w", FormatNodeID(node), state.Attempts, ErrSilent)
 		}
 		return Ping{Node: node, Took: time.Since(began), Attempts: state.Attempts, Path: b.Path(node)}, nil
 	case <-ctx.Done():
-		return Ping{}, fmt.Errorf("%s does not answer: %w", FormatNodeID(node), ctx.Err())
+		return Ping{}, fmt.Errorf("%s does not answer: %w", FormatNodeID(node), silent(ctx))
 	}
 }
 

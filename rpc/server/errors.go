@@ -31,6 +31,8 @@ var domainErrors = []struct {
 	{lora.ErrEmpty, rpc.CodeInvalid},
 	{lora.ErrText, rpc.CodeInvalid},
 	{lora.ErrAddress, rpc.CodeInvalid},
+	{lora.ErrInvalid, rpc.CodeInvalid},
+	{lora.ErrSilent, rpc.CodeTimeout},
 	{lora.ErrUnknown, rpc.CodeNotFound},
 	{lora.ErrExists, rpc.CodeInvalid},
 	{lora.ErrOff, rpc.CodeLoRaDown},

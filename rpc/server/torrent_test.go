@@ -41,6 +41,8 @@ func TestErrorTable(t *testing.T) {
 		{lora.ErrEmpty, rpc.CodeInvalid},
 		{lora.ErrText, rpc.CodeInvalid},
 		{lora.ErrAddress, rpc.CodeInvalid},
+		{lora.ErrInvalid, rpc.CodeInvalid},
+		{lora.ErrSilent, rpc.CodeTimeout},
 		{lora.ErrOff, rpc.CodeLoRaDown},
 		{lora.ErrFull, rpc.CodeLoRaDown},
 		{disk.ErrRootMissing, rpc.CodeDisk},
