@@ -150,15 +150,13 @@ func (m *Mesh) scene(f *flood, now time.Time) *scene {
 		listeners: s.listeners[:0], beyond: s.beyond[:0],
 	}
 	calm := f.key.kind == Flood && s.load <= sureCalm // beacons, and floods for one node, are too many
-	audience := m.links.audience()
-	for _, v := range audience {
-		list := m.links.lists[v]
-		l := listener{ways: list.degree(), has: contains(f.holders, v) || calm && m.links.departed(v, now)}
+	for _, v := range m.links.circled() {
+		l := listener{ways: v.list.degree(), has: contains(f.holders, v.id) || calm && m.links.departed(v.id, now)}
 		if f.key.kind == Flood {
-			l.ways = 2 * (1 + list.hearsOf(audience, false))
+			l.ways = 2 * (1 + v.near)
 		}
 		if !l.has {
-			l.copies = list.hearsOf(f.spoke, calm)
+			l.copies = v.list.hearsOf(f.spoke, calm)
 		}
 		s.listeners = append(s.listeners, l)
 	}

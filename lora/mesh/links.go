@@ -34,6 +34,7 @@ type linkTable struct {
 
 	islands   islands
 	listeners map[uint16][]uint16 // by node: who hears it, in order; nil when stale
+	circle    circle              // nil when stale
 }
 
 // neighbour is a node that was heard directly.
@@ -155,6 +156,7 @@ func (t *linkTable) learn(p *Packet, now time.Time) bool {
 	}
 	t.lists[id] = l
 	t.relist(id, old, l)
+	t.uncircle(old, l)
 	return true
 }
 
@@ -187,6 +189,7 @@ func (t *linkTable) forgetList() {
 			oldest = id
 		}
 	}
+	t.uncircle(t.lists[oldest])
 	delete(t.lists, oldest)
 	t.listeners = nil
 }
@@ -202,6 +205,7 @@ func (t *linkTable) expire(now time.Time, silence, ignorance time.Duration) (sil
 	}
 	for id, l := range t.lists {
 		if now.Sub(l.at) > ignorance {
+			t.uncircle(l)
 			delete(t.lists, id)
 			t.listeners = nil
 		}
