@@ -244,6 +244,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	return err
 }
 
+// all are the torrents there are now, in no order.
 func (e *Engine) all() []*torrent {
 	e.mu.RLock()
 	defer e.mu.RUnlock()

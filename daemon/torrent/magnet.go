@@ -126,7 +126,9 @@ func describe(r *storage.Torrent, info *metainfo.Info) {
 }
 
 // unknown reports whether the info dictionary is still to be found.
-func (s *session) unknown() bool { return s.record.NumPieces == 0 }
+func (s *session) unknown() bool { return unknown(&s.record) }
+
+func unknown(r *storage.Torrent) bool { return r.NumPieces == 0 }
 
 // meeting reports whether this is the time to have connections.
 func (s *session) meeting() bool {

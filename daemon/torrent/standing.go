@@ -31,7 +31,7 @@ func (g *standing) restart(r *storage.Torrent) {
 // request is an announce of the torrent that r is about.
 func (g *standing) request(e *Engine, r *storage.Torrent) tracker.Request {
 	left := r.TotalBytes - r.VerifiedBytes
-	if r.NumPieces == 0 { // not known yet
+	if unknown(r) {
 		left = 16 << 10 // none would be that of a seed
 	}
 	return tracker.Request{

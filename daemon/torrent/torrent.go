@@ -86,7 +86,7 @@ func statusOf(r storage.Torrent) Status {
 		s.State = Stopped
 	case r.Error != "":
 		s.State = Failed
-	case r.NumPieces == 0:
+	case unknown(&r):
 		s.State = Metadata
 	case finished(&r):
 		s.State, s.ETASeconds = Seeding, 0
